@@ -1,0 +1,39 @@
+"""Parse JSON <-> values and operations. Nothing else in parsekit knows the wire format.
+
+Three forms of the same value:
+
+* a *value*: what ``values`` lists (``datetime``, ``Pointer``, ``PFGeoPoint``, ``bytes``, ...);
+* its *wire JSON*: what REST, live queries and exports carry (``decode_value``, ``encode_value``);
+* its *interior text*: what an Array or Object column stores (``encode_interior``, ``decode_interior``).
+
+Law L7: ``decode_value(encode_value(v))`` equals ``v`` (numbers by value), and
+``decode_interior(encode_interior(v))`` is ``v`` with the types of its numbers. A dict whose ``__type`` Parse
+does not know stays a dict in both.
+
+Not done here: schema types and coercion (``schema``), queries (``query.where``), objects (``object``).
+"""
+
+from parsekit.codec.dates import format_date, parse_date
+from parsekit.codec.decoding import close_polygon, decode_value, unchecked_point
+from parsekit.codec.encoding import encode_value
+from parsekit.codec.interior import check_interior, decode_interior, encode_interior
+from parsekit.codec.operation_json import decode_operation, encode_operation
+from parsekit.codec.text import JSON, dumps, loads, well_formed
+
+__all__ = [
+    "JSON",
+    "check_interior",
+    "close_polygon",
+    "decode_interior",
+    "decode_operation",
+    "decode_value",
+    "dumps",
+    "encode_interior",
+    "encode_operation",
+    "encode_value",
+    "format_date",
+    "loads",
+    "parse_date",
+    "unchecked_point",
+    "well_formed",
+]

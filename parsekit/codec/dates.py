@@ -1,0 +1,87 @@
+"""Dates as text: written with three decimals and ``Z``, read as JavaScript's ``Date`` reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from parsekit.errors import InvalidJsonError
+from parsekit.values import to_utc
+
+__all__ = ["format_date", "parse_date"]
+
+_DATE: Final = re.compile(
+    r"""\s*(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?
+    (?:[Tt\ ]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d+))?)?)?
+    \s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?\s*""",
+    re.VERBOSE | re.ASCII,
+)
+_FAST_LENGTH: Final = 24
+
+
+def format_date(value: datetime) -> str:
+    """``value`` in UTC with three decimals: ``2024-01-31T12:00:00.000Z``.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if value.tzinfo is not UTC:
+        value = to_utc(value)
+    return value.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def parse_date(text: str) -> datetime:
+    """The UTC instant of an ISO 8601 text, cut to milliseconds.
+
+    Accepts what JavaScript's ``Date`` makes of ISO texts: date only, minutes or seconds, any number of
+    decimals, ``Z``, an offset, or neither (then UTC), 24:00, and a day beyond the end of its month (February
+    30th is March 1st or 2nd).
+
+    Raises:
+        InvalidJsonError: 107, the text is no date, or its year is outside 1 to 9999.
+    """
+    if (
+        len(text) == _FAST_LENGTH
+        and text[23] == "Z"
+        and text[19] == "."
+        and text[10] == "T"
+        and text[7] == "-"
+    ):
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass  # such as the hour 24 or February 30th, which the full grammar below reads
+    match = _DATE.fullmatch(text)
+    moment = None if match is None else _date_of(match)
+    if moment is None:
+        raise InvalidJsonError("date: not an ISO 8601 date such as 2024-01-31T12:00:00.000Z")
+    return moment
+
+
+def _date_of(match: re.Match[str]) -> datetime | None:
+    part = {
+        name: int(text) for name, text in match.groupdict("0").items() if name not in ("fraction", "zone")
+    }
+    month, day = (1 if match[name] is None else part[name] for name in ("month", "day"))
+    hour, minute, second = part["hour"], part["minute"], part["second"]
+    milliseconds = int((match["fraction"] or "0")[:3].ljust(3, "0"))
+    if not (1 <= month <= 12 and 1 <= day <= 31 and minute <= 59 and second <= 59 and hour <= 24):
+        return None
+    if hour == 24 and (minute or second or milliseconds):
+        return None
+    try:
+        first = datetime(part["year"], month, 1, tzinfo=UTC)
+        moment = first + timedelta(
+            days=day - 1, hours=hour, minutes=minute, seconds=second, milliseconds=milliseconds
+        )
+        return moment - _offset(match["zone"])
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(zone: str | None) -> timedelta:
+    if zone is None or zone in "Zz":
+        return timedelta()
+    size = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
+    return -size if zone[0] == "-" else size

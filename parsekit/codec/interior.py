@@ -1,0 +1,64 @@
+"""Values <-> the JSON text under which Array and Object columns hold them.
+
+This is on the read path of every such field: text without typed values takes no detour through Python.
+Numbers keep their types: ``5.0`` is written ``5.0`` and read as a float.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from parsekit.codec.decoding import read_interior
+from parsekit.codec.encoding import text_key, typed_json
+from parsekit.codec.text import text_decoder, well_formed
+from parsekit.errors import InvalidJsonError, NestedKeyError
+from parsekit.values import Value
+
+__all__ = ["check_interior", "decode_interior", "encode_interior"]
+
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json
+).encode
+_decode_plain: Final = text_decoder(None)
+_decode_typed: Final = text_decoder(read_interior)
+
+
+def encode_interior(value: Value) -> str:
+    """The JSON text under which an Array or Object column holds ``value``. Numbers keep their types.
+
+    Raises:
+        InvalidJsonError: 107, a NaN or an infinity.
+        TypeError: Parse has no such value.
+    """
+    try:
+        return well_formed(_encode(value))
+    except ValueError as error:
+        if "JSON compliant" in str(error):
+            raise InvalidJsonError("number: NaN and infinities are not Parse numbers") from None
+        raise
+
+
+def decode_interior(text: str) -> Value:
+    """The value of a text that ``encode_interior`` made. The text is trusted: it comes from a column."""
+    return _decode_typed(text) if '"__type"' in text else _decode_plain(text)
+
+
+def check_interior(value: Value) -> None:
+    """Refuses what no Array or Object field may hold at any depth.
+
+    Raises:
+        NestedKeyError: 121, a key of a nested dict contains ``$`` or ``.``.
+        TypeError: a key is not a string, or Parse has no such value.
+    """
+    if isinstance(value, dict):
+        for key, item in value.items():
+            name = text_key(key)
+            if "$" in name or "." in name:
+                raise NestedKeyError("Nested keys should not contain the '$' or '.' characters")
+            check_interior(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            check_interior(item)
+    elif not (value is None or isinstance(value, str | int | float)):
+        typed_json(value)

@@ -1,0 +1,307 @@
+"""``ParseEngine``: an open database, and the principal under whom calls run.
+
+``with parsekit.open(path) as engine:`` enters the engine as the anonymous principal. ``acting_as(user)`` and
+``acting_as_master()`` bind engine and principal for one block, in any thread or task. Everything else is delegated:
+queries to ``read``, changes to ``write``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, final
+
+import attrs
+
+from parsekit._context import CURRENT, Binding
+from parsekit.acl.principal import Principal
+from parsekit.acl.system import check_class_exists
+from parsekit.engine.identity import random_object_ids
+from parsekit.engine.infer import Inference
+from parsekit.engine.read import ReadPath
+from parsekit.engine.saving import Saving
+from parsekit.engine.views import PrincipalView, Views
+from parsekit.engine.write import Change, ClassRules, WritePath
+from parsekit.errors import EngineError
+from parsekit.object import PFObject
+from parsekit.query.state import QueryState
+from parsekit.schema import ClassSchema, Schema
+from parsekit.storage.database import Synchronous
+from parsekit.storage.store import Store
+from parsekit.values import Value
+
+__all__ = ["EngineOptions", "ParseEngine", "open_engine"]
+
+
+def _now() -> datetime:
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class EngineOptions:
+    """What an engine is opened with. The names that Parse Server has are meant as there.
+
+    ``clock`` and ``new_id`` are the engine's only sources of time and of ids; tests inject their own.
+    """
+
+    synchronous: Synchronous = "NORMAL"
+    busy_timeout_s: float = 10.0
+    read_only: bool = False
+    plan_cache: bool = True
+    journal: bool = True
+    default_limit: int = 100
+    allow_client_class_creation: bool = True
+    allow_custom_object_id: bool = True
+    clock: Callable[[], datetime] = _now
+    new_id: Callable[[], str] = attrs.Factory(random_object_ids)
+
+
+def open_engine(
+    path: str | Path = ":memory:",
+    *,
+    schema: Schema | None = None,
+    classes: Iterable[type[PFObject]] = (),
+    **options: Any,
+) -> ParseEngine:
+    """Open (or create) a database file, ``":memory:"`` for one that lives as long as the engine.
+
+    Args:
+        path: the file.
+        schema: classes that the database shall have; missing ones and missing fields are added, nothing is removed.
+        classes: typed classes to hydrate to; their schemas are applied like ``schema``.
+        options: the fields of ``EngineOptions``.
+
+    Raises:
+        StorageError: it is not a parsekit database, is read-only, of a newer format, or locked.
+        SchemaError: the database holds a field under another type.
+    """
+    return ParseEngine(path, schema=schema, classes=classes, options=EngineOptions(**options))
+
+
+@final
+class ParseEngine:
+    """An open engine. Enter it with ``with``; close it with ``close()`` or the end of the block."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        schema: Schema | None,
+        classes: Iterable[type[PFObject]],
+        options: EngineOptions,
+    ) -> None:
+        self.options = options
+        self._classes: dict[str, type[PFObject]] = {}
+        self._tokens: list[contextvars.Token[Binding | None]] = []
+        self.store = Store(
+            path,
+            synchronous=options.synchronous,
+            busy_timeout_s=options.busy_timeout_s,
+            read_only=options.read_only,
+            plan_cache=options.plan_cache,
+        )
+        try:
+            self.views = Views(self.store, self.store.role_names)
+            self.inference = Inference(
+                self.store, allow_class_creation=options.allow_client_class_creation
+            )
+            self.reads = ReadPath(
+                self.store, self.views, self.class_for, options.clock, options.default_limit, self
+            )
+            self._listeners: list[Callable[[Sequence[Change]], None]] = []
+            self._changes: list[Change] = []
+            self.rules: dict[str, ClassRules] = {}
+            self.writes = WritePath(
+                self.store,
+                clock=options.clock,
+                new_id=options.new_id,
+                rules=self.rules,
+                publish=self._changes.append,
+                keep_journal=options.journal,
+                inference=self.inference,
+            )
+            self._saving = Saving(self)
+            self._prepare(schema, classes)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _prepare(self, schema: Schema | None, classes: Iterable[type[PFObject]]) -> None:
+        wanted = schema or Schema()
+        for kind in classes:
+            self.register(kind)
+            described = kind.parse_schema
+            if described is not None:
+                wanted = wanted.extended_with(Schema([described]))
+        system = [ClassSchema.new(name) for name in ("_User", "_Role", "_Session")]
+        self.apply_schema(Schema(system).extended_with(wanted))
+
+    # -- entering and closing ----------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self._tokens.append(CURRENT.set(Binding(self, Principal.anonymous())))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        CURRENT.reset(self._tokens.pop())
+        if not self._tokens:
+            self.close()
+
+    def close(self) -> None:
+        """Close the database. Objects that were read stay readable; everything else raises afterwards."""
+        self.store.close()
+
+    @contextlib.contextmanager
+    def acting_as(self, user: PFObject | Principal) -> Iterator[Self]:
+        """Run a block under a user (or any ``Principal``), in this thread or task."""
+        if isinstance(user, Principal):
+            principal = user
+        else:
+            if user.class_name != "_User" or user.object_id is None:
+                raise EngineError(f"acting_as: expected a saved user, got {user!r}")
+            principal = Principal.user(user.object_id)
+        token = CURRENT.set(Binding(self, principal))
+        try:
+            yield self
+        finally:
+            CURRENT.reset(token)
+
+    @contextlib.contextmanager
+    def acting_as_master(self) -> Iterator[Self]:
+        """Run a block to which no permission applies."""
+        # SAFETY: master is opt-in, for one block, and never the default.
+        token = CURRENT.set(Binding(self, Principal.master()))
+        try:
+            yield self
+        finally:
+            CURRENT.reset(token)
+
+    # -- classes and schema ------------------------------------------------------------------------
+
+    def register(self, kind: type[PFObject]) -> None:
+        """Hydrate objects of ``kind``'s class to ``kind`` from now on."""
+        if not kind.parse_class_name:
+            raise EngineError(f"{kind.__name__}: has no class name; declare it with class_name=...")
+        self._classes[kind.parse_class_name] = kind
+
+    def class_for(self, class_name: str) -> type[PFObject]:
+        """The typed class of a Parse class, ``PFObject`` when none is registered."""
+        return self._classes.get(class_name, PFObject)
+
+    @property
+    def schema(self) -> Schema:
+        """The classes that the database holds now."""
+        return self.store.catalog.schema
+
+    def apply_schema(self, wanted: Schema) -> None:
+        """Add the classes, fields and indexes of ``wanted`` that the database lacks; nothing is removed.
+
+        Raises:
+            SchemaError: fields that the database holds under another type, all of them, and nothing is changed.
+        """
+        target = self.schema.extended_with(wanted)
+        if all(self.schema.get(item.name) == item for item in target):
+            return
+        with self.store.write() as connection:
+            target = self.schema.extended_with(wanted)
+            for item in target:
+                if self.schema.get(item.name) != item:
+                    self.store.put_class(connection, item)
+
+    def check_class_exists(self, class_name: str, principal: Principal) -> None:
+        """119 where clients may not create classes and ``class_name`` does not exist."""
+        check_class_exists(
+            self.schema.get(class_name),
+            class_name,
+            principal,
+            allow_client_class_creation=self.options.allow_client_class_creation,
+        )
+
+    def view(self, principal: Principal) -> PrincipalView:
+        """What ``principal`` may do, as of now."""
+        return self.views.of(principal)
+
+    # -- transactions ------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: every save and delete in the block commits together, or none does. May be nested."""
+        with self.store.write():
+            mark = len(self._changes)
+            try:
+                yield
+            except BaseException:
+                del self._changes[mark:]
+                raise
+        self.after_commit()
+
+    def after_commit(self) -> None:
+        """Tell listeners of the changes that are committed by now. Called outside of the transaction."""
+        if self._changes and not self.store.database.in_write:
+            changes, self._changes[:] = tuple(self._changes), []
+            for listener in self._listeners:
+                listener(changes)
+
+    def on_changes(self, listener: Callable[[Sequence[Change]], None]) -> None:
+        """Call ``listener`` with the changes of each transaction, after its commit and in commit order."""
+        self._listeners.append(listener)
+
+    # -- what PFQuery and PFObject ask ---------------------------------------------------------------
+
+    def find_objects(
+        self, state: QueryState, principal: Principal, kind: type[PFObject] | None = None
+    ) -> list[Any]:
+        """The objects of a query."""
+        return self.reads.find(state, principal, kind)
+
+    def get_object(
+        self,
+        class_name: str,
+        object_id: str,
+        principal: Principal,
+        kind: type[PFObject] | None = None,
+        state: QueryState | None = None,
+    ) -> Any:
+        """One object by id."""
+        return self.reads.get(state or QueryState(class_name), object_id, principal, kind)
+
+    def count_objects(self, state: QueryState, principal: Principal) -> int:
+        """How many objects match."""
+        return self.reads.count(state, principal)
+
+    def stream_objects(
+        self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
+    ) -> Iterator[Any]:
+        """The objects of a query one by one."""
+        return self.reads.stream(state, principal, kind, batch_size)
+
+    def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
+        """Save objects and the unsaved ones that they refer to."""
+        self._saving.save(objects, principal)
+
+    def delete_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
+        """Delete objects."""
+        self._saving.delete(objects, principal)
+
+    def fetch_objects(
+        self, objects: Sequence[PFObject], principal: Principal, include: Iterable[str]
+    ) -> None:
+        """Bring objects up to date."""
+        self._saving.fetch(objects, principal, tuple(include))
+
+    def import_rows(
+        self,
+        class_name: str,
+        rows: Iterable[Mapping[str, Value]],
+        principal: Principal,
+    ) -> int:
+        """Create objects from plain field mappings in one transaction; how many. ``objectId`` is kept where given."""
+        return self._saving.import_rows(class_name, rows, principal)

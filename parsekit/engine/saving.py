@@ -1,0 +1,294 @@
+"""Saving, deleting and fetching ``PFObject``s: the object graph on one side, single writes on the other.
+
+A save walks from the given objects to every unsaved object that they refer to and saves those first, all in one
+transaction; each object is a savepoint of its own, so that one failure leaves the others saved, as with Parse's
+batches. A failed save keeps the object's pending operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import attrs
+
+from parsekit.engine.views import PrincipalView
+from parsekit.engine.write import Write
+from parsekit.errors import (
+    AggregateError,
+    EngineError,
+    InvalidPointerError,
+    MissingObjectIdError,
+    ObjectNotFoundError,
+    ParseError,
+)
+from parsekit.object import PFObject
+from parsekit.operations import OperationSet, Set
+from parsekit.query.ast import Constraint
+from parsekit.query.state import QueryState
+from parsekit.values import Missing, Pointer, Value
+
+if TYPE_CHECKING:
+    import apsw
+
+    from parsekit.acl.principal import Principal
+    from parsekit.engine.core import ParseEngine
+
+__all__ = ["Saving"]
+
+
+@final
+class Saving:
+    """Carries object graphs through the write path."""
+
+    def __init__(self, engine: ParseEngine) -> None:
+        self._engine = engine
+
+    # -- save ------------------------------------------------------------------------------------
+
+    def save(self, objects: Sequence[PFObject], principal: Principal) -> None:
+        """Save ``objects`` and what they refer to."""
+        ordered = _children_first(objects)
+        if not ordered:
+            return
+        failures: list[tuple[PFObject, ParseError]] = []
+        done: list[tuple[PFObject, OperationSet, Write]] = []
+        fresh: dict[int, Pointer] = {}
+        with self._engine.store.write() as connection:
+            view = self._engine.view(principal)
+            alone = len(ordered) == 1
+            for obj in ordered:
+                operations = obj.begin_save()
+                try:
+                    write = self._save_one(connection, obj, operations, view, fresh, alone=alone)
+                except ParseError as error:
+                    if alone:
+                        raise
+                    failures.append((obj, error))
+                else:
+                    done.append((obj, operations, write))
+                    fresh[id(obj)] = Pointer(write.class_name, write.object_id)
+        for obj, operations, write in done:
+            obj.saved(operations, _answer(write))
+        self._engine.after_commit()
+        if failures:
+            raise _failure(objects, failures)
+
+    def _save_one(
+        self,
+        connection: apsw.Connection,
+        obj: PFObject,
+        operations: OperationSet,
+        view: PrincipalView,
+        fresh: Mapping[int, Pointer],
+        *,
+        alone: bool,
+    ) -> Write:
+        if alone:
+            return self._write(connection, obj, operations, view, fresh)
+        with self._engine.store.write():
+            return self._write(connection, obj, operations, view, fresh)
+
+    def _write(
+        self,
+        connection: apsw.Connection,
+        obj: PFObject,
+        operations: OperationSet,
+        view: PrincipalView,
+        fresh: Mapping[int, Pointer],
+    ) -> Write:
+        self._check_engine(obj)
+        plain = OperationSet()
+        for key, operation in operations.items():
+            plain.perform(key, _with_pointers(operation, fresh))
+        writes = self._engine.writes
+        identity = obj.object_id
+        if identity is None or obj.is_new:
+            return writes.create(connection, obj.class_name, plain, view, object_id=identity)
+        return writes.update(connection, obj.class_name, identity, plain, view)
+
+    def _check_engine(self, obj: PFObject) -> None:
+        engine = obj.context.engine
+        if engine is not None and engine is not self._engine:
+            raise EngineError(
+                f"{obj.class_name} {obj.object_id}: it was read from another engine; make a new object with its values"
+            )
+
+    # -- delete ----------------------------------------------------------------------------------
+
+    def delete(self, objects: Sequence[PFObject], principal: Principal) -> None:
+        """Delete ``objects``; those without objectId are left out, doubles are deleted once."""
+        stored = list(dict.fromkeys(obj for obj in objects if obj.object_id is not None))
+        if not stored:
+            if objects:
+                raise MissingObjectIdError("object has no objectId; save it before deleting it")
+            return
+        failures: list[tuple[PFObject, ParseError]] = []
+        with self._engine.store.write() as connection:
+            view = self._engine.view(principal)
+            for obj in stored:
+                self._check_engine(obj)
+                try:
+                    with self._engine.store.write():
+                        self._engine.writes.delete(connection, obj.class_name, str(obj.object_id), view)
+                except ParseError as error:
+                    if len(stored) == 1:
+                        raise
+                    failures.append((obj, error))
+        self._engine.after_commit()
+        if failures:
+            raise _failure(objects, failures)
+
+    # -- fetch -----------------------------------------------------------------------------------
+
+    def fetch(self, objects: Sequence[PFObject], principal: Principal, include: tuple[str, ...]) -> None:
+        """Read ``objects`` anew, one query a class."""
+        by_class: dict[str, list[PFObject]] = {}
+        for obj in objects:
+            if obj.object_id is None:
+                raise MissingObjectIdError("Can't refresh an object that hasn't been saved to the server.")
+            by_class.setdefault(obj.class_name, []).append(obj)
+        for class_name, group in by_class.items():
+            if len(group) == 1:
+                state = QueryState(class_name, include=include)
+                fresh = self._engine.get_object(
+                    class_name, str(group[0].object_id), principal, type(group[0]), state
+                )
+                group[0].refresh_from(fresh)
+                continue
+            ids = tuple(dict.fromkeys(str(obj.object_id) for obj in group))
+            state = QueryState(
+                class_name, Constraint("objectId", "$in", ids), include=include, limit=len(ids)
+            )
+            found = {obj.object_id: obj for obj in self._engine.find_objects(state, principal)}
+            for obj in group:
+                if obj.object_id not in found:
+                    raise ObjectNotFoundError("Object not found on the server.")
+                obj.refresh_from(found[obj.object_id])
+
+    # -- bulk ------------------------------------------------------------------------------------
+
+    def import_rows(
+        self, class_name: str, rows: Iterable[Mapping[str, Value]], principal: Principal
+    ) -> int:
+        """Create objects from plain fields in one transaction."""
+        count = 0
+        with self._engine.store.write() as connection:
+            view = self._engine.view(principal)
+            for row in rows:
+                fields = dict(row)
+                identity = fields.pop("objectId", None)
+                created = fields.pop("createdAt", None)
+                updated = fields.pop("updatedAt", None)
+                operations = OperationSet()
+                for key, value in fields.items():
+                    operations.perform(key, value if hasattr(value, "merge") else Set(value))
+                self._engine.writes.create(
+                    connection,
+                    class_name,
+                    operations,
+                    view,
+                    object_id=identity,
+                    created_at=created,
+                    updated_at=updated,
+                )
+                count += 1
+        self._engine.after_commit()
+        return count
+
+
+def _answer(write: Write) -> dict[str, Value | Missing]:
+    """What the object learns from its save."""
+    answer: dict[str, Value | Missing] = {key: value for key, value in write.echo.items() if "." not in key}
+    answer["updatedAt"] = write.now
+    if write.creating:
+        answer["objectId"] = write.object_id
+        answer["createdAt"] = write.now
+    return answer
+
+
+def _failure(objects: Sequence[PFObject], failures: list[tuple[PFObject, ParseError]]) -> ParseError:
+    first = failures[0][1]
+    if len(objects) == 1:
+        return first
+    places = {id(obj): place for place, obj in enumerate(objects)}
+    error = AggregateError(
+        f"{len(failures)} of {len(objects)} objects failed; the first says: {first.message}",
+        hint="the others are saved; .errors holds (index, error) pairs",
+    )
+    error.errors = [(places.get(id(obj), -1), reason) for obj, reason in failures]
+    return error
+
+
+def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
+    """Every dirty object that ``objects`` reach, each after the new objects that it refers to.
+
+    Raises:
+        InvalidPointerError: 106, new objects refer to each other in a circle.
+    """
+    ordered: list[PFObject] = []
+    seen: set[int] = set()
+
+    def visit(obj: PFObject, path: frozenset[int]) -> None:
+        if id(obj) in path:
+            if obj.object_id is None:
+                raise InvalidPointerError(
+                    "Found a circular dependency when saving.",
+                    hint="save one of the objects first without the pointer, then set it",
+                )
+            return
+        if id(obj) in seen:
+            return
+        seen.add(id(obj))
+        below = path | {id(obj)} if obj.object_id is None else frozenset({id(obj)})
+        for child in _referred(obj):
+            visit(child, below)
+        if obj.is_dirty:
+            ordered.append(obj)
+
+    for obj in objects:
+        visit(obj, frozenset())
+    return ordered
+
+
+def _referred(obj: PFObject) -> list[PFObject]:
+    state = obj.local_state
+    if state is None:
+        return []
+    found: list[PFObject] = []
+    for value in state.estimated.values():
+        _objects_in(value, found)
+    return found
+
+
+def _objects_in(value: Any, found: list[PFObject]) -> None:
+    if isinstance(value, PFObject):
+        found.append(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _objects_in(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _objects_in(item, found)
+
+
+def _pointers(value: Any, fresh: Mapping[int, Pointer]) -> Value:
+    """A value with pointers in the place of objects; ``fresh`` are those created a moment ago."""
+    if isinstance(value, PFObject):
+        return fresh.get(id(value)) or value.__parse_pointer__()
+    if isinstance(value, list):
+        return [_pointers(item, fresh) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_pointers(item, fresh) for item in value)
+    if isinstance(value, dict):
+        return {key: _pointers(item, fresh) for key, item in value.items()}
+    return value
+
+
+def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:
+    changes: dict[str, Any] = {}
+    for field in attrs.fields(type(operation)):
+        before = getattr(operation, field.name)
+        if isinstance(before, PFObject | list | tuple | dict):
+            changes[field.name] = _pointers(before, fresh)
+    return attrs.evolve(operation, **changes) if changes else operation

@@ -1,0 +1,85 @@
+"""What a principal may do, remembered: roles, ACL names and the policy's answers, until something changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, final
+
+from parsekit.acl.clp import Operation, WriteKind
+from parsekit.acl.policy import Access, authorize
+from parsekit.acl.principal import Principal, principal_ids
+from parsekit.query.ast import ALWAYS, Node
+
+if TYPE_CHECKING:
+    from parsekit.storage.store import Store
+
+__all__ = ["PrincipalView", "Views"]
+
+_MOST_VIEWS = 10_000
+
+
+@final
+class PrincipalView:
+    """One principal as of one generation of the database.
+
+    ``ids`` is what ACLs may call the principal, ``None`` for a master, to whom no ACL applies.
+    """
+
+    __slots__ = ("_accesses", "_conjuncts", "_store", "ids", "principal", "role_names")
+
+    def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
+        self.principal = principal
+        self.role_names = role_names
+        # SAFETY: without ids no ACL test is made; only masters are without.
+        self.ids = None if principal.bypasses_permissions else principal_ids(principal, role_names)
+        self._store = store
+        self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
+        self._conjuncts: dict[tuple[str, Operation], tuple[Access, Node | None]] = {}
+
+    def access(self, class_name: str, operation: Operation, during: WriteKind = "update") -> Access:
+        """The policy's answer for a class. Raises what ``acl.policy.authorize`` raises."""
+        key = (class_name, operation, during)
+        found = self._accesses.get(key)
+        if found is None:
+            schema = self._store.catalog.schema.get(class_name)
+            found = authorize(schema, class_name, operation, self.principal, self.role_names, during=during)
+            self._accesses[key] = found
+        return found
+
+    def reading(self, class_name: str, operation: Operation) -> tuple[Access, Node | None]:
+        """The access to a class for reading, and the conjunct that it adds to a query."""
+        key = (class_name, operation)
+        found = self._conjuncts.get(key)
+        if found is None:
+            access = self.access(class_name, operation)
+            node = access.constrain(ALWAYS)
+            found = self._conjuncts[key] = (access, None if node == ALWAYS else node)
+        return found
+
+
+@final
+class Views:
+    """The views of the principals seen lately; forgotten whenever classes, roles or ACLs change."""
+
+    def __init__(self, store: Store, roles_of: Callable[[str], frozenset[str]]) -> None:
+        self._store = store
+        self._roles_of = roles_of
+        self._views: dict[Principal, PrincipalView] = {}
+        store.on_reload(self.forget)
+
+    def forget(self) -> None:
+        """Compute everything anew from now on."""
+        self._views = {}
+
+    def of(self, principal: Principal) -> PrincipalView:
+        """The view of a principal."""
+        view = self._views.get(principal)
+        if view is None or self._store.database.in_write:
+            names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
+            view = PrincipalView(principal, names, self._store)
+            if self._store.database.in_write:
+                return view  # what an uncommitted change shows is nobody else's
+            if len(self._views) >= _MOST_VIEWS:
+                self._views = {}
+            self._views[principal] = view
+        return view

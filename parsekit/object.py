@@ -1,0 +1,645 @@
+"""``PFObject``: an object of a class, read lazily, changed through operations.
+
+The picture: an object that came from a query is a row tuple plus a ``ResultContext`` that all rows of the result
+share; a value is decoded when its key is read. The first change gives the object a ``LocalState``: pending operations
+and the values they lead to. ``save()`` sends the operations; a failed save keeps them.
+
+Reading: ``obj[key]`` raises for an absent key, ``obj.get(key)`` gives ``None``. A pointer reads as a ``PFObject``
+(complete when included, else a stub that ``fetch_if_needed()`` fills). Lists and dicts read as fresh copies: change
+them through ``add_object`` and the like, or assign them back. ``typed`` builds typed classes on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import repeat
+from typing import Any, ClassVar, Final, Self, TypeVar, dataclass_transform
+
+from parsekit._context import current_binding
+from parsekit.acl.acl import PFACL
+from parsekit.codec import decode_value, encode_value, format_date
+from parsekit.errors import (
+    DataNotAvailableError,
+    EngineError,
+    InvalidPointerError,
+    MissingKeyError,
+    did_you_mean,
+)
+from parsekit.operations import (
+    Add,
+    AddUnique,
+    Delete,
+    Increment,
+    Operation,
+    OperationSet,
+    Remove,
+    Set,
+    apply,
+)
+from parsekit.schema import ClassSchema
+from parsekit.object_state import CONTAINER, NO_FIELDS, PLAIN, POINTER, SYSTEM_KEYS, LocalState, ResultContext
+from parsekit.typed import PFField, describe_class
+from parsekit.values import (
+    MISSING,
+    Missing,
+    Pointer,
+    Value,
+    date_from_ms,
+    kind_of,
+    to_utc,
+)
+
+__all__ = ["LocalState", "PFObject", "ResultContext", "hydrate"]
+
+_SLOTS: Final = {"objectId": "object_id", "createdAt": "created_at", "updatedAt": "updated_at"}
+O = TypeVar("O", bound="PFObject")  # noqa: E741
+
+def hydrate(kind: type[O], rows: Sequence[tuple[Any, ...]], context: ResultContext) -> list[O]:
+    """One object per row, about 0.3 us each: no value is decoded here."""
+    objects = list(map(object.__new__, repeat(kind, len(rows))))
+    for _ in map(_set_state, objects, rows):
+        pass
+    for _ in map(_set_context, objects, repeat(context)):
+        pass
+    return objects
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(PFField,))
+class PFObject:
+    """An object of a class.
+
+    ``PFObject("Deal", title="Acme")`` is new and unsaved. Subclass it for typed access:
+    ``class Deal(PFObject, class_name="Deal"): title: str; amount: float | None = None``.
+    Objects with an objectId are equal when class and objectId are, and hash by them; unsaved ones are equal only to
+    themselves and do not hash.
+    """
+
+    __slots__ = ("__weakref__", "_context", "_state")
+
+    parse_class_name: ClassVar[str] = ""
+    parse_schema: ClassVar[ClassSchema | None] = None
+
+    _state: tuple[Any, ...] | LocalState
+    _context: ResultContext
+
+    def __init_subclass__(cls, class_name: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if class_name is not None:
+            cls.parse_class_name = class_name
+        if cls.parse_class_name:
+            cls.parse_schema = describe_class(cls, PFObject)
+
+    def __init__(self, class_name: str | None = None, /, **values: Any) -> None:
+        kind = type(self)
+        name = class_name or kind.parse_class_name
+        if not name:
+            raise EngineError('PFObject: a class name is needed, for instance PFObject("Deal")')
+        self._context = ResultContext(name, NO_FIELDS)
+        self._state = LocalState(None, complete=True, new=True)
+        if kind.parse_schema is None:
+            for key, value in values.items():
+                self[key] = value
+        else:
+            for attribute, value in values.items():
+                if not isinstance(getattr(kind, attribute, None), PFField):
+                    raise TypeError(f"{kind.__name__}: there is no attribute {attribute!r}{did_you_mean(attribute, dir(kind))}")
+                setattr(self, attribute, value)
+
+    @classmethod
+    def without_data(cls, class_name_or_id: str, object_id: str | None = None) -> Self:
+        """A stub for a stored object: ``PFObject.without_data("Deal", id)`` or ``Deal.without_data(id)``."""
+        name, identity = (cls.parse_class_name, class_name_or_id) if object_id is None else (class_name_or_id, object_id)
+        if not name:
+            raise EngineError('PFObject.without_data: give the class name first, then the objectId')
+        return cls._stub(name, identity, None)
+
+    @classmethod
+    def _stub(cls, class_name: str, object_id: str, engine: Any) -> Self:
+        stub = object.__new__(cls)
+        stub._context = ResultContext(class_name, NO_FIELDS, engine=engine, complete=False)
+        state = LocalState(None, complete=False)
+        state.object_id = object_id
+        stub._state = state
+        return stub
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """The object that a REST answer describes (``className`` is needed), complete, nothing pending."""
+        name = entry.get("className") or cls.parse_class_name
+        obj = cls._stub(name, entry.get("objectId", ""), None)
+        state = obj._local()
+        state.complete = True
+        state.object_id = entry.get("objectId")
+        for key in ("createdAt", "updatedAt"):
+            if key in entry:
+                given = entry[key]
+                moment = decode_value(given if isinstance(given, dict) else {"__type": "Date", "iso": given})
+                setattr(state, "created_at" if key == "createdAt" else "updated_at", moment)
+        for key, value in entry.items():
+            if key not in SYSTEM_KEYS and key != "__type":
+                state.server[key] = value if key == "ACL" else decode_value(value)
+        return obj
+
+    # -- identity --------------------------------------------------------------------------------
+
+    @property
+    def class_name(self) -> str:
+        """The Parse class."""
+        return self._context.class_name
+
+    @property
+    def object_id(self) -> str | None:
+        """The objectId, ``None`` before the first save."""
+        state = self._state
+        if type(state) is tuple:
+            return state[self._context.fields["objectId"][0]]  # type: ignore[no-any-return]
+        if state.object_id is None and state.row is not None:  # type: ignore[union-attr]
+            return state.row[self._context.fields["objectId"][0]]  # type: ignore[union-attr,no-any-return]
+        return state.object_id  # type: ignore[union-attr]
+
+    @object_id.setter
+    def object_id(self, value: str) -> None:
+        if self.object_id is not None and self.object_id != value:
+            raise EngineError(f"{self.class_name}: objectIds cannot be changed; make a new object")
+        self._local().object_id = value
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the object was created, in UTC; ``None`` before the first save."""
+        return self._time("createdAt", "created_at")
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When the object was last saved, in UTC; ``None`` before the first save."""
+        return self._time("updatedAt", "updated_at")
+
+    def _time(self, key: str, slot: str) -> datetime | None:
+        state = self._state
+        row: tuple[Any, ...] | None
+        if isinstance(state, LocalState):
+            known: datetime | None = getattr(state, slot)
+            if known is not None or state.row is None:
+                return known
+            row = state.row
+        else:
+            row = state
+        entry = self._context.fields.get(key)
+        return None if entry is None else date_from_ms(row[entry[0]])
+
+    def __parse_pointer__(self) -> Pointer:
+        identity = self.object_id
+        if identity is None:
+            raise InvalidPointerError(
+                "Tried to save an object with a new, unsaved child.",
+                code=-1,
+                hint=f"save the {self.class_name} first, then refer to it",
+            )
+        return Pointer(self.class_name, identity)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, PFObject):
+            return NotImplemented
+        identity = self.object_id
+        return identity is not None and identity == other.object_id and self.class_name == other.class_name
+
+    def __hash__(self) -> int:
+        identity = self.object_id
+        if identity is None:
+            raise TypeError(f"unhashable object: this {self.class_name} has no objectId yet; save it first")
+        return hash((self.class_name, identity))
+
+    def __repr__(self) -> str:
+        dirty = self.dirty_keys
+        tail = f", unsaved: {', '.join(dirty)}" if dirty else ""
+        return f"<{type(self).__name__} {self.class_name} {self.object_id or 'new'}{tail}>"
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def __getitem__(self, key: str) -> Any:
+        state = self._state
+        if type(state) is tuple:
+            entry = self._context.fields.get(key)
+            if entry is not None:
+                stored = state[entry[0]]
+                if stored is not None:
+                    decode = entry[1]
+                    if decode is None:
+                        return stored
+                    if entry[2] == PLAIN and key not in ("createdAt", "updatedAt"):
+                        value = decode(stored)
+                        if value is not MISSING:
+                            return value
+        value = self._lookup(key)
+        if value is MISSING:
+            raise self._absent(key)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of ``key``, ``default`` when the object does not have it.
+
+        Raises:
+            DataNotAvailableError: the object is partial and the key was not fetched.
+        """
+        value = self._lookup(key)
+        if value is not MISSING:
+            return value
+        if not self.is_data_available_for_key(key):
+            raise self._absent(key)
+        return default
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._lookup(key) is not MISSING
+
+    def _lookup(self, key: str) -> Any:
+        state, context = self._state, self._context
+        if key in SYSTEM_KEYS:
+            return self._system(key)
+        if key == "ACL":
+            return self.acl if self.acl is not None else MISSING
+        if isinstance(state, LocalState):
+            if key in state.estimated:
+                value = state.estimated[key]
+                return value if isinstance(value, PFObject) else self._present(key, value)
+            if key in state.server:
+                value = state.server[key]
+                return value if isinstance(value, PFObject) else self._present(key, value)
+            if state.row is None:
+                return MISSING
+            return self._present(key, context.read(key, state.row))
+        return self._present(key, context.read(key, state))
+
+    def _system(self, key: str) -> Any:
+        value = {
+            "objectId": self.object_id,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+            "className": self.class_name,
+        }[key]
+        return MISSING if value is None else value
+
+    def _present(self, key: str, value: Value | Missing) -> Any:
+        """A stored value as the caller sees it: pointers as objects, included ones complete, dangling ones absent."""
+        if isinstance(value, Pointer):
+            return self._object_for(key, value)
+        if isinstance(value, list):
+            items = [self._present(key, item) for item in value]
+            return [item for item in items if item is not MISSING] if self._includes(key) else items
+        if isinstance(value, dict):
+            included = self._context.included
+            if not included:
+                return {name: self._present(f"{key}.{name}", item) for name, item in value.items()}
+            found = {name: self._present(f"{key}.{name}", item) for name, item in value.items()}
+            return {name: item for name, item in found.items() if item is not MISSING}
+        return value
+
+    def _includes(self, key: str) -> bool:
+        included = self._context.included
+        return included is not None and key in included
+
+    def _object_for(self, key: str, pointer: Pointer) -> Any:
+        included = self._context.included
+        if included is not None and key in included:
+            return included[key].get(pointer, MISSING)
+        classes = self._context.classes
+        kind = PFObject if classes is None else classes(pointer.class_name)
+        return kind._stub(pointer.class_name, pointer.object_id, self._context.engine)
+
+    def _absent(self, key: str) -> Exception:
+        if not self.is_data_available_for_key(key):
+            return DataNotAvailableError(
+                f'{self.class_name} {self.object_id}: Key "{key}" has no data.  Call fetchIfNeeded before getting '
+                "its value. (here: obj.fetch_if_needed(), or leave it out of select_keys)"
+            )
+        known = [*self._context.fields, *self.keys()]
+        return MissingKeyError(
+            f'{self.class_name} {self.object_id or "(new)"}: has no value for "{key}"{did_you_mean(key, known)}; '
+            f'read it with .get("{key}") to have None instead'
+        )
+
+    def keys(self) -> list[str]:
+        """The keys that hold a value, pending changes included; never objectId, createdAt, updatedAt."""
+        state = self._state
+        if isinstance(state, LocalState):
+            base = [] if state.row is None else self._context.keys(state.row)
+            names = dict.fromkeys([*base, *state.server, *state.estimated])
+            found = [key for key in names if self.raw(key) is not MISSING]
+        else:
+            found = self._context.keys(state)
+        names_only = [key for key in found if key not in SYSTEM_KEYS and key != "ACL"]
+        return [*names_only, "ACL"] if self.acl is not None else names_only
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def raw(self, key: str) -> Value | Missing:
+        """The value with pointers as ``Pointer`` where they were read, for encoding and saving."""
+        state = self._state
+        if isinstance(state, LocalState):
+            if key in state.estimated:
+                return state.estimated[key]
+            if key in state.server:
+                return state.server[key]
+            return MISSING if state.row is None else self._context.read(key, state.row)
+        return self._context.read(key, state)
+
+    @property
+    def context(self) -> ResultContext:
+        """What the object shares with the other objects of its result."""
+        return self._context
+
+    def hide(self, keys: frozenset[str]) -> None:
+        """Forget the values of ``keys``: the principal may not see them."""
+        gone = [key for key in keys if self.raw(key) is not MISSING]
+        if not gone:
+            return
+        state = self._local()
+        if state.row is not None:
+            kept = {key: self.raw(key) for key in self._context.keys(state.row) if key not in keys}
+            identity, created, updated, acl = self.object_id, self.created_at, self.updated_at, self.acl
+            state.object_id, state.created_at, state.updated_at = identity, created, updated
+            state.row = None
+            state.server = {key: value for key, value in kept.items() if key not in SYSTEM_KEYS}
+            if acl is not None:
+                state.server["ACL"] = acl.to_json()
+        for key in keys:
+            state.server.pop(key, None)
+
+    @property
+    def is_data_available(self) -> bool:
+        """Whether every key of the object is known here."""
+        state = self._state
+        return state.complete if isinstance(state, LocalState) else self._context.complete
+
+    def is_data_available_for_key(self, key: str) -> bool:
+        """Whether ``key`` may be read here (the object is complete, or the key was fetched or set)."""
+        if self.is_data_available or key in SYSTEM_KEYS or key in self._context.fields:
+            return True
+        state = self._state
+        return isinstance(state, LocalState) and (key in state.estimated or key in state.server)
+
+    # -- ACL -------------------------------------------------------------------------------------
+
+    @property
+    def acl(self) -> PFACL | None:
+        """A copy of the object's ACL, ``None`` for a public object. Assign it back to change it."""
+        state, context = self._state, self._context
+        row: tuple[Any, ...] | None
+        if isinstance(state, LocalState):
+            for source in (state.estimated, state.server):
+                if "ACL" in source:
+                    entry = source["ACL"]
+                    return PFACL.from_json(entry) if isinstance(entry, Mapping) else None
+            row = state.row
+        else:
+            row = state
+        if row is None or context.acl_at < 0 or context.acl_of is None:
+            return None
+        entry = context.acl_of(row[context.acl_at])
+        return None if entry is None else PFACL.from_json(entry)
+
+    @acl.setter
+    def acl(self, value: PFACL | None) -> None:
+        self.perform("ACL", Delete() if value is None else Set(value.to_json()))
+
+    # -- changing --------------------------------------------------------------------------------
+
+    def _local(self) -> LocalState:
+        state = self._state
+        if isinstance(state, LocalState):
+            return state
+        local = LocalState(state, complete=self._context.complete)
+        self._state = local
+        return local
+
+    def perform(self, key: str, operation: Operation) -> None:
+        """Add a pending operation on ``key``; merged with one that is pending there already."""
+        state = self._local()
+        before = self.raw(key)
+        after = apply(operation, before)
+        state.operations.perform(key, operation)
+        state.estimated[key] = after
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in SYSTEM_KEYS:
+            if key == "objectId":
+                self.object_id = value
+                return
+            raise EngineError(f'{self.class_name}: "{key}" is set by the engine and cannot be assigned')
+        if key == "ACL":
+            self.acl = value
+            return
+        self.perform(key, Set(_accept(value)))
+
+    def __delitem__(self, key: str) -> None:
+        self.perform(key, Delete())
+
+    def increment_key(self, key: str, by_amount: float = 1) -> None:
+        """Add to a number; two savers' increments both count. A missing key counts as 0."""
+        self.perform(key, Increment(by_amount))
+
+    def add_object(self, item: Any, *, for_key: str) -> None:
+        """Append to an array."""
+        self.perform(for_key, Add((_accept(item),)))
+
+    def add_objects(self, items: Iterable[Any], *, for_key: str) -> None:
+        """Append several to an array."""
+        self.perform(for_key, Add(tuple(_accept(item) for item in items)))
+
+    def add_unique_object(self, item: Any, *, for_key: str) -> None:
+        """Append to an array unless it is there."""
+        self.perform(for_key, AddUnique((_accept(item),)))
+
+    def add_unique_objects(self, items: Iterable[Any], *, for_key: str) -> None:
+        """Append to an array those that are not there."""
+        self.perform(for_key, AddUnique(tuple(_accept(item) for item in items)))
+
+    def remove_object(self, item: Any, *, for_key: str) -> None:
+        """Remove every occurrence from an array."""
+        self.perform(for_key, Remove((_accept(item),)))
+
+    def remove_objects(self, items: Iterable[Any], *, for_key: str) -> None:
+        """Remove every occurrence of several from an array."""
+        self.perform(for_key, Remove(tuple(_accept(item) for item in items)))
+
+    @property
+    def dirty_keys(self) -> list[str]:
+        """The keys with pending operations."""
+        state = self._state
+        return list(state.operations) if isinstance(state, LocalState) else []
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is something to save: a new object, or pending operations."""
+        state = self._state
+        return isinstance(state, LocalState) and (state.new or bool(state.operations))
+
+    def revert(self, key: str | None = None) -> None:
+        """Drop the pending operations, all or those on ``key``."""
+        state = self._state
+        if not isinstance(state, LocalState):
+            return
+        gone = list(state.operations) if key is None else [key]
+        for name in gone:
+            state.operations.discard(name)
+            state.estimated.pop(name, None)
+
+    # -- the engine's verbs ----------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Save the pending operations, unsaved objects it refers to first.
+
+        Raises:
+            ParseError: as Parse refuses the write; the pending operations stay.
+            EngineError: no engine is open here.
+        """
+        binding = current_binding()
+        binding.engine.save_objects([self], binding.principal)
+
+    @staticmethod
+    def save_all(objects: Iterable[PFObject]) -> None:
+        """Save several objects and all they refer to.
+
+        Raises:
+            ParseError: the first object's error when it is alone; ``AggregateError`` with their positions else.
+        """
+        binding = current_binding()
+        binding.engine.save_objects(list(objects), binding.principal)
+
+    def delete(self) -> None:
+        """Delete the object. ``ObjectNotFoundError`` (101) when it is gone or may not be written."""
+        binding = current_binding()
+        binding.engine.delete_objects([self], binding.principal)
+
+    @staticmethod
+    def delete_all(objects: Iterable[PFObject]) -> None:
+        """Delete several objects; those without objectId are left out."""
+        binding = current_binding()
+        binding.engine.delete_objects(list(objects), binding.principal)
+
+    def fetch(self, *include: str) -> Self:
+        """Read the object anew; pending operations stay on top. ``include`` are include paths."""
+        binding = current_binding()
+        binding.engine.fetch_objects([self], binding.principal, include)
+        return self
+
+    def fetch_if_needed(self) -> Self:
+        """Read the object unless all of it is here."""
+        return self if self.is_data_available else self.fetch()
+
+    @staticmethod
+    def fetch_all(objects: Iterable[PFObject]) -> list[PFObject]:
+        """Read several objects of one class anew."""
+        given = list(objects)
+        binding = current_binding()
+        binding.engine.fetch_objects(given, binding.principal, ())
+        return given
+
+    # -- what the engine calls -------------------------------------------------------------------
+
+    @property
+    def local_state(self) -> LocalState | None:
+        """The changeable half, ``None`` for an object that was never changed."""
+        state = self._state
+        return state if isinstance(state, LocalState) else None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the object was made here and not saved yet."""
+        state = self._state
+        return isinstance(state, LocalState) and state.new
+
+    def begin_save(self) -> OperationSet:
+        """What is pending now. It stays pending until ``saved``; what is done meanwhile survives that too."""
+        return self._local().operations.snapshot()
+
+    def saved(self, operations: OperationSet, answer: Mapping[str, Value | Missing]) -> None:
+        """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
+        state = self._local()
+        for key in operations:
+            if key in state.estimated and not state.operations.has_newer(key, operations):
+                state.server[key] = state.estimated.pop(key)
+        state.operations.remove_saved(operations)
+        for key, value in answer.items():
+            if key in ("objectId", "createdAt", "updatedAt"):
+                setattr(state, _SLOTS[key], value)
+            else:
+                state.server[key] = value
+        if state.updated_at is None:
+            state.updated_at = state.created_at
+        state.new = False
+
+    def refresh_from(self, fresh: PFObject) -> None:
+        """Become what ``fresh`` is, pending operations on top."""
+        old = self._state
+        self._context, self._state = fresh._context, fresh._state
+        if isinstance(old, LocalState) and old.operations:
+            for key, operation in old.operations.items():
+                self.perform(key, operation)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object as a REST answer shows it, pending changes included, with ``className`` and ``__type``."""
+        return {"__type": "Object", "className": self.class_name, **self.to_fields_json()}
+
+    def to_fields_json(self) -> dict[str, Any]:
+        """The object as a row of a REST result."""
+        entry: dict[str, Any] = {}
+        if self.object_id is not None:
+            entry["objectId"] = self.object_id
+        for key, moment in (("createdAt", self.created_at), ("updatedAt", self.updated_at)):
+            if moment is not None:
+                entry[key] = format_date(moment)
+        for key in self.keys():
+            if key == "ACL":
+                acl = self.acl
+                if acl is not None:
+                    entry["ACL"] = acl.to_json()
+                continue
+            value = self._lookup(key)
+            if value is not MISSING:
+                entry[key] = _encode(value)
+        return entry
+
+
+# the slots' own setters, which ``map`` calls without a frame
+_set_state: Callable[[Any, Any], None] = vars(PFObject)["_state"].__set__
+_set_context: Callable[[Any, Any], None] = vars(PFObject)["_context"].__set__
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, PFObject):
+        if value.is_data_available and value.object_id is not None:
+            return value.to_json()
+        if isinstance(value._state, LocalState) or not value.is_data_available:
+            partial = bool(value._context.fields)
+            return value.to_json() if partial else encode_value(value.__parse_pointer__())
+        return value.to_json()
+    if isinstance(value, list):
+        return [_encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _encode(item) for key, item in value.items()}
+    return encode_value(value)
+
+
+def _accept(value: Any) -> Any:
+    """A value that may be assigned: checked, dates in UTC, containers copied; objects stay objects until saved."""
+    if isinstance(value, PFObject):
+        return value
+    if isinstance(value, datetime):
+        return to_utc(value)
+    if isinstance(value, list | tuple):
+        return [_accept(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_key(key): _accept(item) for key, item in value.items()}
+    if hasattr(value, "__parse_value__"):
+        return value.__parse_value__()
+    kind_of(value)
+    return value
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a Parse object has text keys, got {type(key).__name__}")
+    return key

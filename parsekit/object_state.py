@@ -1,0 +1,118 @@
+"""The two halves of an object: what all rows of a result share, and what one changed object keeps for itself.
+
+``ResultContext`` says where each key is in a row and how to get what is not in the row; ``LocalState`` appears with an
+object's first change. ``object`` is their only user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, final
+
+from parsekit.operations import OperationSet
+from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
+
+if TYPE_CHECKING:
+    from parsekit.object import PFObject
+
+__all__ = ["CONTAINER", "NO_FIELDS", "PLAIN", "POINTER", "SYSTEM_KEYS", "FieldEntry", "LocalState", "ResultContext"]
+
+PLAIN: Final = 0
+POINTER: Final = 1
+CONTAINER: Final = 2
+FieldEntry = tuple[Any, "Callable[[Any], Value] | None", int]
+"""Position in the row (a slice for two cells), decoder, and whether the value is or may hold a pointer."""
+
+SYSTEM_KEYS: Final = frozenset({"objectId", "createdAt", "updatedAt", "className"})
+
+
+@final
+class ResultContext:
+    """What all objects of one result share: where each key is, and how to get what is not in the row."""
+
+    __slots__ = (
+        "acl_at",
+        "acl_of",
+        "classes",
+        "complete",
+        "class_name",
+        "engine",
+        "fields",
+        "hidden",
+        "included",
+        "nulls_at",
+        "relations",
+    )
+
+    def __init__(
+        self,
+        class_name: str,
+        fields: Mapping[str, FieldEntry],
+        *,
+        acl_at: int = -1,
+        nulls_at: int = -1,
+        acl_of: Callable[[int], Value] | None = None,
+        relations: Mapping[str, str] | None = None,
+        engine: Any = None,
+        complete: bool = True,
+        classes: Callable[[str], type[PFObject]] | None = None,
+    ) -> None:
+        self.class_name = class_name
+        self.fields = fields
+        self.acl_at = acl_at
+        self.nulls_at = nulls_at
+        self.acl_of = acl_of
+        self.relations: Mapping[str, str] = relations or {}
+        self.engine = engine
+        self.complete = complete
+        self.classes = classes
+        self.included: dict[str, dict[Pointer, PFObject]] | None = None
+        self.hidden: Callable[[PFObject], frozenset[str]] | None = None
+
+    def read(self, key: str, row: tuple[Any, ...]) -> Value | Missing:
+        """The value of ``key`` in ``row``, pointers as ``Pointer``."""
+        entry = self.fields.get(key)
+        if entry is None:
+            target = self.relations.get(key)
+            return MISSING if target is None else RelationReference(target)
+        stored = row[entry[0]]
+        if stored is not None:
+            return stored if entry[1] is None else entry[1](stored)
+        if self.nulls_at >= 0:
+            nulls = row[self.nulls_at]
+            if nulls is not None and f",{key}," in nulls:
+                return None
+        return MISSING
+
+    def include(self, key: str, objects: dict[Pointer, PFObject]) -> None:
+        """Attach the objects that the pointers under ``key`` lead to; a pointer to any other then reads as absent."""
+        if self.included is None:
+            self.included = {}
+        self.included[key] = objects
+
+    def keys(self, row: tuple[Any, ...]) -> list[str]:
+        """The keys that ``row`` holds a value for."""
+        names = [key for key in self.fields if self.read(key, row) is not MISSING]
+        return names + list(self.relations)
+
+
+NO_FIELDS: Final[dict[str, FieldEntry]] = {}
+
+
+@final
+class LocalState:
+    """The changeable half of an object: what it was read from, what the server said since, what is pending."""
+
+    __slots__ = ("complete", "created_at", "estimated", "new", "object_id", "operations", "row", "server", "updated_at")
+
+    def __init__(self, row: tuple[Any, ...] | None, *, complete: bool, new: bool = False) -> None:
+        self.row = row
+        self.server: dict[str, Value | Missing] = {}
+        self.operations = OperationSet()
+        self.estimated: dict[str, Value | Missing] = {}
+        self.object_id: str | None = None
+        self.created_at: datetime | None = None
+        self.updated_at: datetime | None = None
+        self.complete = complete
+        self.new = new

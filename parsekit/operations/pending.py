@@ -1,0 +1,127 @@
+"""``OperationSet``: the pending operations of one object, one per key, merged as they come.
+
+While a save is under way further operations may come. The save takes a ``snapshot``; what comes after it is
+kept apart, so that ``remove_saved`` drops exactly what was sent, and a failed save needs nothing undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import final
+
+from parsekit.operations.kinds import Operation
+from parsekit.operations.merge import merge
+from parsekit.operations.rules import SERVER_RULES, OperationRules
+
+__all__ = ["OperationSet"]
+
+
+@final
+class OperationSet:
+    """An ordered mapping of keys to operations; keys come in the order of their first operation."""
+
+    __slots__ = ("_parts", "_sealed", "rules")
+
+    def __init__(self, rules: OperationRules = SERVER_RULES) -> None:
+        self.rules: OperationRules = rules
+        # Key -> the merged operation of each stretch between snapshots; seldom more than one.
+        self._parts: dict[str, tuple[Operation, ...]] = {}
+        self._sealed: dict[str, int] = {}
+
+    def perform(self, key: str, operation: Operation) -> None:
+        """Adds ``operation`` to what is pending on ``key``.
+
+        Raises:
+            ObjectiveCError: under ``SDK_RULES``, the SDK refuses the pair. Nothing has changed then.
+        """
+        parts = self._parts.get(key, ())
+        sealed = self._sealed.get(key, 0)
+        if parts:
+            merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
+        open_part = parts[sealed] if len(parts) > sealed else None
+        self._parts[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
+
+    def snapshot(self) -> OperationSet:
+        """A copy of what is pending now; ``remove_saved`` takes it when it has been saved."""
+        copy = OperationSet(self.rules)
+        copy._parts = dict(self._parts)
+        copy._sealed = dict(self._sealed)
+        self._sealed = {key: len(parts) for key, parts in self._parts.items()}
+        return copy
+
+    def remove_saved(self, saved: OperationSet) -> None:
+        """Drops what the snapshot ``saved`` holds; later operations stay."""
+        for key, parts in saved._parts.items():
+            mine = self._parts.get(key, ())
+            if mine[: len(parts)] != parts:
+                continue
+            self.discard(key)
+            if len(mine) > len(parts):
+                self._parts[key] = mine[len(parts) :]
+
+    def has_newer(self, key: str, saved: OperationSet) -> bool:
+        """Whether ``key`` has operations that came after the snapshot ``saved``."""
+        return len(self._parts.get(key, ())) > len(saved._parts.get(key, ()))
+
+    def merge_with(self, newer: OperationSet) -> OperationSet:
+        """A new set that does what this one does and then what ``newer`` does.
+
+        Raises:
+            ObjectiveCError: under ``SDK_RULES``, the SDK refuses a pair.
+        """
+        merged = OperationSet(self.rules)
+        for operations in (self, newer):
+            for key, operation in operations.items():
+                merged.perform(key, operation)
+        return merged
+
+    def discard(self, key: str) -> None:
+        """Forgets what is pending on ``key``."""
+        self._parts.pop(key, None)
+        self._sealed.pop(key, None)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._parts.clear()
+        self._sealed.clear()
+
+    def get(self, key: str) -> Operation | None:
+        """The operation pending on ``key``, if there is one."""
+        parts = self._parts.get(key)
+        return None if parts is None else self._merged(parts)
+
+    def items(self) -> Iterator[tuple[str, Operation]]:
+        """The keys with their operations."""
+        for key, parts in self._parts.items():
+            yield key, self._merged(parts)
+
+    def _merged(self, parts: tuple[Operation, ...]) -> Operation:
+        answer = parts[0]
+        for part in parts[1:]:
+            answer = merge(answer, part, self.rules)
+        return answer
+
+    def __getitem__(self, key: str) -> Operation:
+        return self._merged(self._parts[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __bool__(self) -> bool:
+        return bool(self._parts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, OperationSet):
+            return NotImplemented
+        return dict(self.items()) == dict(other.items())
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"OperationSet({', '.join(self._parts)})"

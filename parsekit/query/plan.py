@@ -1,0 +1,309 @@
+"""From a query to its *shape* and back to a *plan*: structure on one side, values on the other.
+
+``shape_of`` walks a query once and splits it into a hashable shape (classes, keys, operators, kinds of values) and the
+list of values in order of appearance. A plan is made from the shape alone, so it cannot depend on a value by accident,
+and whoever has a plan for a shape can run every query of that shape: bind the values, done.
+
+The shape of a node is a tuple that starts with its tag. Permissions are and-ed in here, per class, before anything
+else sees the query: ``authorize`` gives the conjunct of a class for the principal who asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Literal, TypeAlias, final
+
+import attrs
+
+from parsekit.query.ast import (
+    AclTest,
+    And,
+    Constant,
+    Constraint,
+    KeyOfQuery,
+    Near,
+    Node,
+    Nor,
+    Op,
+    Or,
+    RegexPattern,
+    RelatedTo,
+    RelativeTime,
+)
+from parsekit.query.regex import literal_prefix
+from parsekit.query.state import OrderKey, QueryState
+from parsekit.values import Pointer, Value, kind_of
+
+__all__ = [
+    "Authorize",
+    "NotSimple",
+    "Parameter",
+    "PlanAll",
+    "PlanAny",
+    "PlanAcl",
+    "PlanConstant",
+    "PlanLeaf",
+    "PlanNode",
+    "PlanNone",
+    "PlanQuery",
+    "Shape",
+    "Verb",
+    "plan_of",
+    "shape_of",
+]
+
+Shape: TypeAlias = tuple[Hashable, ...]
+Verb: TypeAlias = Literal["find", "count", "ids"]
+Authorize: TypeAlias = Callable[[str], Node | None]
+"""Class name -> the conjunct under which the principal may read it (``None``: everything). Raises when denied."""
+
+
+
+class NotSimple(Exception):  # noqa: N818 - a signal, not an error that a caller sees
+    """The query has sub-queries, relations or whole objects and arrays as arguments, which are checked and guarded
+    one by one (``acl.guard``) before the query has a shape."""
+
+
+_PLAIN: Final[dict[type, str]] = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
+
+@final
+@attrs.frozen(slots=True)
+class Parameter:
+    """The place of an argument's value: position in the values, and all that the shape says of it.
+
+    ``kind`` is the kind of a single value, or ``list``, ``regex``, ``query`` and so on; ``detail`` depends on it:
+    the class of a pointer, the set of kinds in a list, the form of a regex, the shape of a sub-query.
+    """
+
+    index: int
+    kind: str
+    detail: Any = None
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanLeaf:
+    """A constraint whose argument is a parameter."""
+
+    key: str
+    op: Op
+    parameter: Parameter
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanAll:
+    """Conjunction."""
+
+    children: tuple[PlanNode, ...]
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanAny:
+    """Disjunction."""
+
+    children: tuple[PlanNode, ...]
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanNone:
+    """No child holds."""
+
+    children: tuple[PlanNode, ...]
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanConstant:
+    """Always or never."""
+
+    value: bool
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanAcl:
+    """The row's ACL grants ``access`` to the principal."""
+
+    access: Literal["read", "write"]
+
+
+PlanNode: TypeAlias = PlanLeaf | PlanAll | PlanAny | PlanNone | PlanConstant | PlanAcl
+
+
+@final
+@attrs.frozen(slots=True)
+class PlanQuery:
+    """The plan of a query before it becomes SQL: everything but the values.
+
+    ``limit`` and ``skip`` tell whether there is one; ``columns`` is ``None`` for all keys.
+    """
+
+    class_name: str
+    verb: Verb
+    where: PlanNode
+    order: tuple[OrderKey, ...] = ()
+    limit: bool = False
+    skip: bool = False
+    columns: frozenset[str] | None = None
+    hidden: frozenset[str] = frozenset()
+
+
+def shape_of(
+    state: QueryState,
+    verb: Verb,
+    authorize: Authorize | None,
+    *,
+    limited: bool,
+    columns: frozenset[str] | None = None,
+    hidden: frozenset[str] = frozenset(),
+) -> tuple[Shape, list[Value]]:
+    """The shape of a query and its values. ``limited`` tells whether a limit will be bound.
+
+    ``authorize`` is ``None`` for a query whose permissions are among its conditions already.
+
+    Raises:
+        NotSimple: guard the query first, then ask again without ``authorize``.
+    """
+    values: list[Value] = []
+    where = _query_where(state, authorize, values)
+    order = tuple((item.key, item.descending) for item in state.order) if state.order else ()
+    return (state.class_name, verb, where, order, limited, state.skip > 0, columns, hidden), values
+
+
+def _query_where(state: QueryState, authorize: Authorize | None, values: list[Value]) -> Shape:
+    conjunct = None if authorize is None else authorize(state.class_name)
+    where = _node(state.where, authorize, values)
+    if conjunct is None:
+        return where
+    return ("&", where, _node(conjunct, authorize, values))
+
+
+def _node(node: Node, authorize: Authorize | None, values: list[Value]) -> Shape:
+    if type(node) is Constraint:
+        argument = node.argument
+        kind = _PLAIN.get(type(argument))
+        if kind is not None and node.op != "$exists":
+            values.append(argument)
+            return (node.op, node.key, kind)
+        return (node.op, node.key, _argument(node, authorize, values))
+    if type(node) is And:
+        return ("&", *[_node(child, authorize, values) for child in node.children])
+    if type(node) is Or:
+        return ("|", *[_node(child, authorize, values) for child in node.children])
+    if type(node) is Nor:
+        return ("!", *[_node(child, authorize, values) for child in node.children])
+    if type(node) is Constant:
+        return ("=", node.value)
+    assert type(node) is AclTest
+    return ("acl", node.access)
+
+
+def _kind(value: Value) -> Hashable:
+    if isinstance(value, Pointer):
+        return ("pointer", value.class_name)
+    return _PLAIN.get(type(value)) or kind_of(value)
+
+
+def _argument(node: Constraint, authorize: Authorize | None, values: list[Value]) -> Hashable:
+    argument = node.argument
+    if node.op == "$exists":
+        return ("flag", bool(argument))
+    if authorize is not None and _needs_guard(argument):
+        raise NotSimple
+    if isinstance(argument, QueryState):
+        return ("query", _subquery(argument, authorize, values), None)
+    if isinstance(argument, KeyOfQuery):
+        return ("query", _subquery(argument.query, authorize, values), argument.key)
+    if isinstance(argument, RelatedTo):
+        values.append(argument.owner.object_id)
+        return ("related", argument.owner.class_name, argument.key)
+    values.append(argument)
+    if isinstance(argument, tuple) and node.op in ("$in", "$nin", "$all", "$containedBy"):
+        return _list_shape(argument)
+    if isinstance(argument, RegexPattern):
+        prefix, whole = literal_prefix(argument)
+        return ("regex", "prefix" if whole else "prefixed" if prefix else "free")
+    if isinstance(argument, RelativeTime):
+        return "relative"
+    if isinstance(argument, Near):
+        return ("near", argument.max_distance_radians is not None)
+    if node.op in ("$text", "$within", "$geoWithin", "$geoIntersects"):
+        return type(argument).__name__
+    return _kind(argument)
+
+
+def _needs_guard(argument: Value) -> bool:
+    if isinstance(argument, tuple):
+        return any(isinstance(item, dict | list | tuple) for item in argument)
+    return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
+
+
+def _list_shape(items: tuple[Value, ...]) -> Hashable:
+    kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
+    size = len(items)
+    return ("list", kinds, 1 << (size - 1).bit_length() if size > 1 else size)
+
+
+def _subquery(state: QueryState, authorize: Authorize | None, values: list[Value]) -> Shape:
+    where = _query_where(state, authorize, values)
+    return (state.class_name, where)
+
+
+def plan_of(shape: Shape) -> PlanQuery:
+    """The plan that a shape stands for."""
+    class_name, verb, where, order, limited, skipped, columns, hidden = shape
+    root: Any = where
+    return PlanQuery(
+        class_name,  # type: ignore[arg-type]
+        verb,  # type: ignore[arg-type]
+        _Rebuild().node(root),
+        tuple(OrderKey(key, descending) for key, descending in order),  # type: ignore[attr-defined]
+        bool(limited),
+        bool(skipped),
+        columns,  # type: ignore[arg-type]
+        hidden,  # type: ignore[arg-type]
+    )
+
+
+class _Rebuild:
+    """Turns shapes into plan nodes, counting the values as ``shape_of`` appended them."""
+
+    def __init__(self) -> None:
+        self._next = 0
+
+    def _take(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    def node(self, shape: Any) -> PlanNode:
+        tag = shape[0]
+        if tag == "&":
+            return PlanAll(tuple(self.node(child) for child in shape[1:]))
+        if tag == "|":
+            return PlanAny(tuple(self.node(child) for child in shape[1:]))
+        if tag == "!":
+            return PlanNone(tuple(self.node(child) for child in shape[1:]))
+        if tag == "=":
+            return PlanConstant(shape[1])
+        if tag == "acl":
+            return PlanAcl(shape[1])
+        return PlanLeaf(shape[1], tag, self._parameter(shape[2]))
+
+    def _parameter(self, shape: Any) -> Parameter:
+        if isinstance(shape, str):
+            return Parameter(self._take(), shape)
+        tag = shape[0]
+        if tag == "flag":
+            return Parameter(-1, "flag", shape[1])
+        if tag == "query":
+            class_name, where = shape[1]
+            return Parameter(-1, "query", (PlanQuery(class_name, "ids", self.node(where)), shape[2]))
+        if tag == "related":
+            return Parameter(self._take(), "related", (shape[1], shape[2]))
+        if tag == "list":
+            return Parameter(self._take(), "list", (shape[1], shape[2]))
+        return Parameter(self._take(), tag, shape[1])

@@ -1,0 +1,269 @@
+"""The JSON form of a schema: Parse's own (``GET /schemas``) and schema files, both ways.
+
+A document is ``{"classes": [...]}`` (the form of Back4app's templates), ``{"results": [...]}`` (Parse's answer), a
+list of classes, or one class. Beyond Parse's keys a field may have ``targetClasses`` (a list) and ``enum`` (a list).
+All mistakes of a document are found in one reading and reported together, each with its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from parsekit.codec import decode_value, encode_value
+from parsekit.errors import ParseError, SchemaError, did_you_mean
+from parsekit.schema import (
+    FIELD_TYPES,
+    OPEN_PERMISSIONS,
+    ClassSchema,
+    Field,
+    Index,
+    Schema,
+    default_fields,
+    field_for_value,
+    field_type,
+    is_class_name,
+    is_field_name,
+)
+from parsekit.values import MISSING, Missing, Value
+
+__all__ = ["class_from_json", "class_to_json", "field_to_json", "schema_from_json", "schema_to_json"]
+
+_CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions")
+_FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum")
+
+
+def schema_from_json(*documents: Value) -> Schema:
+    """The schema of one or several JSON documents; later ones extend earlier ones.
+
+    Raises:
+        SchemaError: everything that is wrong, each problem with its path.
+    """
+    problems: list[str] = []
+    schema = Schema()
+    for number, document in enumerate(documents):
+        place = "schema" if len(documents) == 1 else f"schema[{number}]"
+        try:
+            schema = schema.extended_with(_document(document, place, problems))
+        except SchemaError as error:
+            problems.extend(error.problems)
+    _check_targets(schema, problems)
+    if problems:
+        raise SchemaError(problems)
+    return schema
+
+
+def _document(document: Value, place: str, problems: list[str]) -> Schema:
+    entries: Value = document
+    if isinstance(document, Mapping):
+        key = next((k for k in ("classes", "results") if k in document), None)
+        entries = [document] if key is None else document[key]
+        place = place if key is None else f"{place}.{key}"
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        problems.append(f"{place}: expected a list of classes, got {type(entries).__name__}")
+        return Schema()
+    classes: dict[str, ClassSchema] = {}
+    for number, entry in enumerate(entries):
+        item = class_from_json(entry, f"{place}[{number}]", problems)
+        if item is None:
+            continue
+        if item.name in classes:
+            problems.append(f"{place}[{number}].className: {item.name} is described twice; merge the two")
+        classes[item.name] = item
+    return Schema(classes)
+
+
+def class_from_json(entry: Value, place: str, problems: list[str]) -> ClassSchema | None:
+    """One class; problems are appended to ``problems`` and ``None`` is returned when there is no class name."""
+    if not isinstance(entry, Mapping):
+        problems.append(f"{place}: expected a class as an object, got {type(entry).__name__}")
+        return None
+    name = entry.get("className")
+    if not isinstance(name, str) or not is_class_name(name):
+        problems.append(f"{place}.className: {name!r} is not a class name; start with a letter, then letters, digits, _")
+        return None
+    place = f"{place}({name})"
+    _unknown_keys(entry, _CLASS_KEYS, place, problems)
+    fields = _fields(name, entry.get("fields", {}), f"{place}.fields", problems)
+    indexes = _indexes(fields, name, entry.get("indexes", {}), f"{place}.indexes", problems)
+    permissions = entry.get("classLevelPermissions")
+    if permissions is not None and not isinstance(permissions, Mapping):
+        problems.append(f"{place}.classLevelPermissions: expected an object, got {type(permissions).__name__}")
+        permissions = None
+    frozen = None if permissions is None else MappingProxyType(dict(permissions))
+    return ClassSchema.new(name, fields, indexes=indexes, permissions=frozen)
+
+
+def _unknown_keys(entry: Mapping[str, Value], known: Iterable[str], place: str, problems: list[str]) -> None:
+    names = tuple(known)
+    problems.extend(
+        f'{place}: unknown key "{key}"{did_you_mean(str(key), names)}; known are {", ".join(names)}'
+        for key in entry
+        if key not in names
+    )
+
+
+def _fields(class_name: str, entries: Value, place: str, problems: list[str]) -> dict[str, Field]:
+    if not isinstance(entries, Mapping):
+        problems.append(f"{place}: expected an object of fields, got {type(entries).__name__}")
+        return {}
+    defaults = default_fields(class_name)
+    fields: dict[str, Field] = {}
+    for key, entry in entries.items():
+        here = f"{place}.{key}"
+        if key not in defaults and key != "password" and not is_field_name(str(key)):
+            problems.append(f"{here}: not a field name; start with a letter, then letters, digits, _")
+            continue
+        field = _field(entry, here, problems)
+        if field is None:
+            continue
+        if key in defaults and defaults[key].type != field.type:
+            problems.append(f"{here}: a default field, always {defaults[key].describe()}; remove it or use that type")
+            continue
+        fields[key] = field
+    return fields
+
+
+def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
+    if not isinstance(entry, Mapping):
+        problems.append(f'{place}: expected an object such as {{"type": "String"}}, got {type(entry).__name__}')
+        return None
+    _unknown_keys(entry, _FIELD_KEYS, place, problems)
+    name = entry.get("type")
+    kind = field_type(name) if isinstance(name, str) else None
+    if kind is None:
+        hint = did_you_mean(str(name), FIELD_TYPES)
+        problems.append(f"{place}.type: {name!r} is not a field type{hint}; known are {', '.join(FIELD_TYPES)}")
+        return None
+    before = len(problems)
+    targets = _targets(kind, entry, place, problems)
+    required = entry.get("required", False)
+    if not isinstance(required, bool):
+        problems.append(f"{place}.required: expected true or false, got {type(required).__name__}")
+    default, enum = _default_and_enum(kind, entry, place, problems)
+    if kind == "Relation" and (required is True or default is not MISSING):
+        problems.append(f"{place}: a Relation can have neither required nor defaultValue; remove them")
+    return Field(kind, targets, required is True, default, enum) if len(problems) == before else None
+
+
+def _targets(kind: str, entry: Mapping[str, Value], place: str, problems: list[str]) -> tuple[str, ...]:
+    given: Value = entry.get("targetClasses")
+    one: Value = entry.get("targetClass")
+    if given is None:
+        given = [] if one is None else [one]
+    if not isinstance(given, list) or not all(isinstance(name, str) and is_class_name(name) for name in given):
+        problems.append(f"{place}.targetClass: expected a class name, or a list of them in targetClasses")
+        return ()
+    if given and kind not in ("Pointer", "Relation"):
+        problems.append(f"{place}.targetClass: only Pointer and Relation have one, this is {kind}; remove it")
+    if kind == "Relation" and len(given) != 1:
+        problems.append(f"{place}.targetClass: a Relation needs exactly one target class")
+    return tuple(given)
+
+
+def _default_and_enum(
+    kind: str, entry: Mapping[str, Value], place: str, problems: list[str]
+) -> tuple[Value | Missing, tuple[Value, ...]]:
+    values: dict[str, Value] = {}
+    for key in ("defaultValue", "enum"):
+        if key not in entry:
+            continue
+        try:
+            values[key] = decode_value(entry[key])
+        except ParseError as error:
+            problems.append(f"{place}.{key}: {error.message}")
+    enum = values.get("enum", [])
+    if not isinstance(enum, list):
+        problems.append(f"{place}.enum: expected a list of values, got {type(enum).__name__}")
+        enum = []
+    default = values.get("defaultValue", MISSING)
+    for key, value in [("enum", item) for item in enum] + [("defaultValue", default)]:
+        found = None if value is MISSING else field_for_value(value)
+        if found is not None and found.type != kind:
+            problems.append(f"{place}.{key}: a {found.type} where the field is {kind}")
+    return default, tuple(enum)
+
+
+def _indexes(
+    fields: Mapping[str, Field], class_name: str, entries: Value, place: str, problems: list[str]
+) -> tuple[Index, ...]:
+    if not isinstance(entries, Mapping):
+        problems.append(f"{place}: expected an object of indexes, got {type(entries).__name__}")
+        return ()
+    known = {**default_fields(class_name), **fields}
+    indexes: list[Index] = []
+    for name, entry in entries.items():
+        if name == "_id_":
+            continue
+        if not isinstance(entry, Mapping) or not entry:
+            problems.append(f'{place}.{name}: expected an object such as {{"stage": 1, "amount": -1}}')
+            continue
+        keys = {key: direction for key, direction in entry.items() if key != "$unique"}
+        for key, direction in keys.items():
+            if direction not in (1, -1, "text", "2dsphere"):
+                problems.append(f'{place}.{name}.{key}: expected 1, -1, "text" or "2dsphere", got {direction!r}')
+        pairs = tuple((key, direction == -1) for key, direction in keys.items())
+        indexes.append(Index(name, pairs, unique=entry.get("$unique") is True))
+        problems.extend(
+            f'{place}.{name}: there is no field "{key}"{did_you_mean(key, known)}'
+            for key in keys
+            if key.split(".")[0] not in known
+        )
+    return tuple(indexes)
+
+
+def _check_targets(schema: Schema, problems: list[str]) -> None:
+    known = set(schema.classes) | {"_User", "_Role", "_Session", "_Installation"}
+    for item in schema:
+        for key, field in item.fields.items():
+            problems.extend(
+                f'{item.name}.{key}: target class "{target}" is not in the schema{did_you_mean(target, known)}'
+                for target in field.targets
+                if target not in known
+            )
+
+
+def field_to_json(field: Field) -> dict[str, Value]:
+    """A field in Parse's form; several targets as ``targetClasses``."""
+    entry: dict[str, Value] = {"type": field.type}
+    if len(field.targets) == 1:
+        entry["targetClass"] = field.targets[0]
+    elif field.targets:
+        entry["targetClasses"] = list(field.targets)
+    if field.required:
+        entry["required"] = True
+    if field.default is not MISSING:
+        entry["defaultValue"] = encode_value(field.default)
+    if field.enum:
+        entry["enum"] = [encode_value(item) for item in field.enum]
+    return entry
+
+
+def class_to_json(item: ClassSchema) -> dict[str, Value]:
+    """A class in the form of ``GET /schemas/<name>``, indexes and permissions included."""
+    entry: dict[str, Value] = {
+        "className": item.name,
+        "fields": {key: field_to_json(field) for key, field in item.fields.items()},
+        "classLevelPermissions": dict(item.permissions or OPEN_PERMISSIONS),
+    }
+    if item.indexes:
+        entry["indexes"] = {
+            index.name: {
+                **{key: -1 if descending else 1 for key, descending in index.keys},
+                **({"$unique": True} if index.unique else {}),
+            }
+            for index in item.indexes
+        }
+    return entry
+
+
+def schema_to_json(schema: Schema) -> dict[str, Value]:
+    """A document that ``schema_from_json`` reads back into an equal schema."""
+    classes: list[Value] = []
+    for item in schema:
+        entry = class_to_json(item)
+        if item.permissions is None:
+            del entry["classLevelPermissions"]
+        classes.append(entry)
+    return {"classes": classes}

@@ -1,0 +1,232 @@
+"""The catalog: which classes the database holds and how each is laid out, as an immutable snapshot.
+
+``load`` reads it; the functions below change the database inside a write transaction and return the next snapshot.
+Each change bumps the database's *generation*, by which other connections and processes notice that what they cached
+(layouts, plans, roles, readable ACLs) is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import final
+
+import apsw
+import attrs
+
+from parsekit.errors import DuplicateValueError, SchemaError, StorageError
+from parsekit.schema import ClassSchema, Field, Index, Schema
+from parsekit.schema_json import class_from_json, class_to_json
+from parsekit.storage import ddl
+from parsekit.storage.layout import ClassLayout, assign_columns, assign_table, join_table
+
+__all__ = [
+    "Catalog",
+    "bump_generation",
+    "drop_class",
+    "load",
+    "mark_null_keys",
+    "read_generation",
+    "put_class",
+]
+
+
+@final
+@attrs.frozen(slots=True, eq=False)
+class Catalog:
+    """A snapshot: ``layouts`` by class name, and the generation at which it was read."""
+
+    generation: int
+    layouts: Mapping[str, ClassLayout]
+    schema: Schema
+
+    def layout(self, class_name: str) -> ClassLayout | None:
+        """The layout of a class, ``None`` when there is no such class."""
+        return self.layouts.get(class_name)
+
+
+def _catalog(generation: int, layouts: Mapping[str, ClassLayout]) -> Catalog:
+    classes = {name: layout.schema for name, layout in layouts.items()}
+    return Catalog(generation, MappingProxyType(dict(layouts)), Schema(classes))
+
+
+def read_generation(connection: apsw.Connection) -> int:
+    """The database's generation as this connection sees it now."""
+    return int(connection.execute("SELECT value FROM _pk_meta WHERE key = 'generation'").get)
+
+
+def bump_generation(connection: apsw.Connection) -> int:
+    """Tell every other connection and process that what it cached is out of date."""
+    statement = "UPDATE _pk_meta SET value = value + 1 WHERE key = 'generation' RETURNING value"
+    return int(connection.execute(statement).get)
+
+
+def load(connection: apsw.Connection) -> Catalog:
+    """Read the catalog. Raises ``StorageError`` when an entry cannot be read."""
+    rows: list[tuple[str, str, str, str, str]] = connection.execute(  # type: ignore[assignment]
+        "SELECT name, table_name, definition, columns, null_keys FROM _pk_class ORDER BY position"
+    ).fetchall()
+    layouts: dict[str, ClassLayout] = {}
+    for name, table, definition, columns, null_keys in rows:
+        problems: list[str] = []
+        item = class_from_json(json.loads(definition), "catalog", problems)
+        if item is None or problems:
+            raise StorageError(f"catalog: the entry of class {name} is damaged; restore the file from a backup")
+        names = {key: tuple(parts) for key, parts in json.loads(columns).items()}
+        layouts[name] = ClassLayout.of(item, table, names, json.loads(null_keys))
+    return _catalog(read_generation(connection), layouts)
+
+
+def _definition(item: ClassSchema) -> str:
+    entry = class_to_json(item)
+    if item.permissions is None:
+        del entry["classLevelPermissions"]
+    return json.dumps(entry, separators=(",", ":"))
+
+
+def _store(connection: apsw.Connection, layout: ClassLayout, position: int) -> None:
+    columns = {key: column.names for key, column in layout.columns.items()}
+    connection.execute(
+        "INSERT INTO _pk_class VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET definition = "
+        "excluded.definition, columns = excluded.columns, null_keys = excluded.null_keys",
+        (
+            layout.class_name,
+            position,
+            layout.table,
+            _definition(layout.schema),
+            json.dumps(columns, separators=(",", ":")),
+            json.dumps(sorted(layout.null_keys)),
+        ),
+    )
+
+
+def put_class(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) -> Catalog:
+    """Make the database hold ``item`` as described: create the class, or add and drop its fields and indexes.
+
+    A field that changes its type is dropped with its data and added anew; callers decide whether that is allowed.
+
+    Raises:
+        DuplicateValueError: 137, a unique index is wanted where values repeat; nothing is changed.
+    """
+    old = catalog.layout(item.name)
+    if old is None:
+        layout = _create(connection, catalog, item)
+    else:
+        layout = _alter(connection, old, item)
+    _put_indexes(connection, old, layout)
+    _store(connection, layout, len(catalog.layouts))
+    generation = bump_generation(connection)
+    return _catalog(generation, {**catalog.layouts, item.name: layout})
+
+
+def _create(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) -> ClassLayout:
+    taken = [layout.table for layout in catalog.layouts.values()]
+    table = assign_table(item.name, taken)
+    layout = ClassLayout.of(item, table, assign_columns(item, {}))
+    connection.execute(ddl.create_class_table(layout))
+    for key in layout.relation_keys():
+        _create_join(connection, item.name, key)
+    return layout
+
+
+def _create_join(connection: apsw.Connection, class_name: str, key: str) -> None:
+    for statement in ddl.create_join_table(join_table(class_name, key)):
+        connection.execute(statement)
+
+
+def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> ClassLayout:
+    def stays(key: str) -> bool:
+        field, before = item.fields.get(key), old.schema.fields[key]
+        same_storage = field is not None and field.type == before.type
+        return same_storage and (before.type != "Pointer" or _pointer_form(field) == _pointer_form(before))
+
+    gone = [key for key in old.columns if not stays(key)]
+    if gone:
+        _drop_indexes_on(connection, old, set(gone))
+    for key in gone:
+        if old.columns[key].field.type == "Relation":
+            connection.execute(ddl.drop_table(join_table(item.name, key)))
+        for statement in ddl.drop_column(old.table, old.columns[key]):
+            connection.execute(statement)
+    known = {key: column.names for key, column in old.columns.items() if key not in gone}
+    layout = ClassLayout.of(item, old.table, assign_columns(item, known), old.null_keys & item.fields.keys())
+    for key, column in layout.columns.items():
+        if key in known:
+            continue
+        if column.field.type == "Relation":
+            _create_join(connection, item.name, key)
+        for statement in ddl.add_column(old.table, column):
+            connection.execute(statement)
+    return layout
+
+
+def _pointer_form(field: Field | None) -> str | None:
+    """How a pointer is stored: the class it leads to where there is one, so that the id alone is kept."""
+    return None if field is None else field.target
+
+
+def _drop_indexes_on(connection: apsw.Connection, layout: ClassLayout, keys: set[str]) -> None:
+    for index in layout.schema.indexes:
+        if any(key.split(".")[0] in keys for key, _ in index.keys):
+            connection.execute(ddl.drop_index(layout.table, index.name))
+
+
+def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: ClassLayout) -> None:
+    before = {} if old is None else {index.name: index for index in old.schema.indexes}
+    after = {index.name: index for index in layout.schema.indexes}
+    for name, index in before.items():
+        if after.get(name) != index:
+            connection.execute(ddl.drop_index(layout.table, name))
+    for name, index in after.items():
+        if before.get(name) != index or (old is not None and _column_names(old, index) != _column_names(layout, index)):
+            _create_index(connection, layout, index)
+
+
+def _column_names(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
+    """The columns of an index; ``None`` for one that is not a plain column index (text, geo, dotted, relation)."""
+    names: list[tuple[str, bool]] = []
+    for key, descending in index.keys:
+        column = layout.columns.get(key)
+        if column is None or len(column.names) != 1:
+            return None
+        names.append((column.name, descending))
+    return names
+
+
+def _create_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
+    names = _column_names(layout, index)
+    if names is None:
+        return
+    connection.execute(ddl.drop_index(layout.table, index.name))
+    try:
+        connection.execute(ddl.create_index(layout.table, index.name, names, unique=index.unique))
+    except apsw.ConstraintError as error:
+        keys = ", ".join(key for key, _ in index.keys)
+        raise DuplicateValueError(
+            hint=f"class {layout.class_name}: the unique index {index.name} on {keys} meets values that repeat; "
+            "remove the duplicates first"
+        ) from error
+
+
+def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -> Catalog:
+    """Remove a class, its rows and its join tables. ``SchemaError`` when there is none."""
+    layout = catalog.layout(class_name)
+    if layout is None:
+        raise SchemaError([f"class {class_name}: does not exist"])
+    for key in layout.relation_keys():
+        connection.execute(ddl.drop_table(join_table(class_name, key)))
+    connection.execute(ddl.drop_table(layout.table))
+    connection.execute("DELETE FROM _pk_class WHERE name = ?", (class_name,))
+    generation = bump_generation(connection)
+    return _catalog(generation, {name: item for name, item in catalog.layouts.items() if name != class_name})
+
+
+def mark_null_keys(
+    connection: apsw.Connection, catalog: Catalog, class_name: str, keys: Iterable[str]
+) -> Catalog:
+    """Remember that ``keys`` of the class hold an explicit null somewhere, so that plans look for it."""
+    old = catalog.layouts[class_name]
+    layout = attrs.evolve(old, null_keys=old.null_keys | set(keys))
+    _store(connection, layout, 0)
+    return _catalog(bump_generation(connection), {**catalog.layouts, class_name: layout})

@@ -1,0 +1,325 @@
+"""Plan -> SQL: which condition SQLite evaluates itself, which through the matcher, and in what order rows come.
+
+A leaf becomes native SQL only where that agrees with ``query.matcher`` on every object (law L1); everything else calls
+the SQL function ``pk_test`` with the matcher's own predicate, so no operator has a second meaning. The result is a
+``Compiled``: text, and one *bind* per placeholder that says from which value, and how, it is made.
+
+Runs only on a plan-cache miss. ``operators`` holds the translation of single leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, final
+
+import attrs
+from sqlglot import exp
+
+from parsekit.query.ast import Near
+from parsekit.query.dialect import Dialect
+from parsekit.query.normalize import normalize
+from parsekit.query.ordering import order_bytes
+from parsekit.query.plan import (
+    PlanAcl,
+    PlanAll,
+    PlanAny,
+    PlanConstant,
+    PlanLeaf,
+    PlanNode,
+    PlanNone,
+    PlanQuery,
+)
+from parsekit.query.state import OrderKey
+from parsekit.storage import nodes
+from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
+from parsekit.storage.operators import leaf_expression
+from parsekit.values import MISSING, Value
+
+__all__ = ["ACL_READ", "ACL_WRITE", "Bind", "Compiled", "Compiler", "LIMIT", "SKIP"]
+
+ACL_READ: Final = -1
+ACL_WRITE: Final = -2
+LIMIT: Final = -3
+SKIP: Final = -4
+"""Places of what is bound beside the query's values: the byte maps of the principal, limit and skip."""
+
+_PLACEHOLDER: Final = re.compile(r":b(\d+)\b")
+_NATIVE_ORDER: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
+
+
+@final
+@attrs.frozen(slots=True)
+class Bind:
+    """How one placeholder is filled: ``convert`` (``None``: as it is) of the value at ``index``."""
+
+    index: int
+    convert: Callable[[Value], Any] | None = attrs.field(default=None, eq=False)
+
+
+@final
+@attrs.frozen(slots=True, eq=False)
+class Compiled:
+    """A statement ready to be bound and run.
+
+    ``columns`` are the names of the result columns in order, ``residual`` the constraints that run in Python (as
+    ``key op``), ``tables`` what is read.
+    """
+
+    sql: str
+    binds: tuple[Bind, ...]
+    columns: tuple[str, ...]
+    residual: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def bindings(self, values: list[Value], extra: Mapping[int, Any]) -> tuple[Any, ...]:
+        """The values to bind, in the order of the placeholders."""
+        return tuple(
+            [
+                (values[bind.index] if bind.index >= 0 else extra[bind.index])
+                if bind.convert is None
+                else bind.convert(values[bind.index])
+                for bind in self.binds
+            ]
+        )
+
+
+class Compiler:
+    """Compiles one plan. ``layout_of`` gives the layout of a class, ``None`` when there is no such class."""
+
+    def __init__(self, layout_of: Callable[[str], ClassLayout | None], rules: Dialect) -> None:
+        self._layout_of = layout_of
+        self.rules = rules
+        self._binds: list[Bind] = []
+        self.residual: list[str] = []
+        self.notes: list[str] = []
+        self._aliases = 0
+
+    # -- what operators use ----------------------------------------------------------------------
+
+    def bind(self, index: int, convert: Callable[[Value], Any] | None = None) -> exp.Expression:
+        """A placeholder for ``convert`` of the value at ``index``."""
+        self._binds.append(Bind(index, convert))
+        return exp.Placeholder(this=f"b{len(self._binds) - 1}")
+
+    def alias(self) -> str:
+        """A fresh table alias."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def layout(self, class_name: str) -> ClassLayout | None:
+        """The layout of a class."""
+        return self._layout_of(class_name)
+
+    def column(self, layout: ClassLayout, key: str) -> Column | None:
+        """The column of a key, ``None`` for a key that the class lacks."""
+        return layout.columns.get(key)
+
+    def ids(self, plan: PlanQuery, key: str = "objectId") -> exp.Expression | None:
+        """A sub-select of ``key`` in the results of a sub-query; ``None`` when the class or key does not exist."""
+        layout = self._layout_of(plan.class_name)
+        column = None if layout is None else layout.columns.get(key)
+        if layout is None or column is None or len(column.names) != 1:
+            return None
+        alias = self.alias()
+        where = self.where(layout, alias, normalize(plan.where))
+        return nodes.select([nodes.column(column.name, alias)], nodes.table(layout.table, alias), where)
+
+    # -- conditions ------------------------------------------------------------------------------
+
+    def where(self, layout: ClassLayout, alias: str, node: PlanNode) -> exp.Expression | None:
+        """A condition as SQL, ``None`` when it always holds."""
+        if isinstance(node, PlanConstant):
+            return None if node.value else exp.Boolean(this=False)
+        return self.condition(layout, alias, node)
+
+    def condition(self, layout: ClassLayout, alias: str, node: PlanNode) -> exp.Expression:
+        """A condition as SQL."""
+        if isinstance(node, PlanLeaf):
+            return leaf_expression(self, layout, alias, node)
+        if isinstance(node, PlanConstant):
+            return exp.Boolean(this=node.value)
+        if isinstance(node, PlanAcl):
+            return self._acl(alias, node)
+        parts = [self.condition(layout, alias, child) for child in node.children]
+        if isinstance(node, PlanAll):
+            return nodes.all_of(parts)
+        if isinstance(node, PlanAny):
+            return nodes.any_of(parts)
+        assert isinstance(node, PlanNone)
+        return nodes.all_of([nodes.not_true(part) for part in parts])
+
+    def _acl(self, alias: str, node: PlanAcl) -> exp.Expression:
+        place = ACL_READ if node.access == "read" else ACL_WRITE
+        at = exp.Add(this=nodes.column(ACL_COLUMN, alias), expression=nodes.number(1))
+        byte = nodes.call("substr", self.bind(place), at, nodes.number(1))
+        return exp.EQ(this=byte, expression=exp.HexString(this="01"))
+
+    # -- order -----------------------------------------------------------------------------------
+
+    def _order(self, layout: ClassLayout, alias: str, plan: PlanQuery) -> list[exp.Expression]:
+        keys = self._order_keys(layout, alias, plan.order)
+        near = None if plan.order else _near_leaf(plan.where)
+        if near is not None:
+            keys = self._distance(layout, alias, near)
+        if not keys:
+            return []
+        descending = bool(plan.order) and plan.order[0].descending
+        return [*keys, _ordered(nodes.column(RID_COLUMN, alias), descending)]
+
+    def _order_keys(
+        self, layout: ClassLayout, alias: str, order: tuple[OrderKey, ...]
+    ) -> list[exp.Expression]:
+        keys: list[exp.Expression] = []
+        for item in order:
+            root, _, rest = item.key.partition(".")
+            column = layout.columns.get(root)
+            if column is None or not column.names:
+                continue  # MongoDB ignores an unknown key: every row lacks it and ties
+            if not rest and column.field.type in _NATIVE_ORDER:
+                keys.append(_ordered(nodes.column(column.name, alias), item.descending))
+            else:
+                keys.append(self._order_function(column, alias, rest, item.descending))
+        return keys
+
+    def _order_function(self, column: Column, alias: str, path: str, descending: bool) -> exp.Expression:
+        key_of = _order_converter(column, tuple(path.split(".")) if path else (), descending)
+        self.notes.append(f"order by {column.key}{'.' + path if path else ''} runs in Python")
+        cells = [nodes.column(name, alias) for name in column.names]
+        # SQLite compares the BLOBs bytewise; both directions are encoded in the key's order
+        return _ordered(nodes.call("pk_order", self.bind(0, lambda _value: key_of), *cells), descending)
+
+    def _distance(self, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> list[exp.Expression]:
+        column = layout.columns.get(leaf.key)
+        if column is None or column.field.type != "GeoPoint":
+            return []
+        cells = [nodes.column(name, alias) for name in column.names]
+        latitude = self.bind(leaf.parameter.index, _near_latitude)
+        longitude = self.bind(leaf.parameter.index, _near_longitude)
+        return [_ordered(nodes.call("pk_distance", *cells, latitude, longitude), False)]
+
+    # -- statements ------------------------------------------------------------------------------
+
+    def compile(self, plan: PlanQuery) -> Compiled:
+        """The statement of a find, count or id query. The class must exist."""
+        layout = self._layout_of(plan.class_name)
+        assert layout is not None
+        where = normalize(plan.where)
+        names: tuple[str, ...] = ("count",)
+        if plan.verb == "count":
+            node = self._count(layout, where)
+        else:
+            node, names = self._find(layout, attrs.evolve(plan, where=where))
+        sql = nodes.render(node)
+        order = list(dict.fromkeys(int(number) for number in _PLACEHOLDER.findall(sql)))
+        binds = tuple(self._binds[number] for number in order)
+        return Compiled(sql, binds, names, tuple(dict.fromkeys(self.residual)), tuple(self.notes))
+
+    def _count(self, layout: ClassLayout, where: PlanNode) -> exp.Expression:
+        alias = self.alias()
+        return nodes.select(
+            [nodes.call("count", exp.Star())], nodes.table(layout.table, alias), self.where(layout, alias, where)
+        )
+
+    def _find(self, layout: ClassLayout, plan: PlanQuery) -> tuple[exp.Expression, tuple[str, ...]]:
+        alias = self.alias()
+        names = ("objectId",) if plan.verb == "ids" else _projection(layout, plan)
+        columns = [nodes.column(name, alias) for name in names]
+        source = nodes.table(layout.table, alias)
+        limit = self.bind(LIMIT) if plan.limit else None
+        offset = self.bind(SKIP) if plan.skip else None
+        if offset is not None and limit is None:
+            limit = nodes.number(-1)
+        if limit is None or not self._sorts_first(layout, plan):
+            where = self.where(layout, alias, plan.where)
+            order = self._order(layout, alias, plan)
+            return nodes.select(columns, source, where, order=order, limit=limit, offset=offset), names
+        inner = self.alias()
+        page = nodes.select(
+            [nodes.column(RID_COLUMN, inner)],
+            nodes.table(layout.table, inner),
+            self.where(layout, inner, plan.where),
+            order=self._order(layout, inner, plan),
+            limit=limit,
+            offset=offset,
+        )
+        chosen = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=page))
+        return nodes.select(columns, source, chosen, order=self._order(layout, alias, plan)), names
+
+    def _sorts_first(self, layout: ClassLayout, plan: PlanQuery) -> bool:
+        """Whether rowids are sorted before rows are read: the order is no index's, or rows are skipped."""
+        if not plan.order or _near_leaf(plan.where) is not None:
+            return False
+        return plan.skip or not serves_order(layout, plan.where, plan.order)
+
+
+def _ordered(node: exp.Expression, descending: bool) -> exp.Expression:
+    # nulls_first is spelled out because sqlglot would otherwise write NULLS LAST, which is wrong and loses the index
+    return exp.Ordered(this=node, desc=descending, nulls_first=not descending)
+
+
+def _near_leaf(node: PlanNode) -> PlanLeaf | None:
+    if isinstance(node, PlanLeaf):
+        return node if node.op == "$nearSphere" else None
+    if isinstance(node, PlanAll):
+        return next((leaf for leaf in map(_near_leaf, node.children) if leaf is not None), None)
+    return None
+
+
+def _near_latitude(near: Near) -> float:
+    return near.point.latitude
+
+
+def _near_longitude(near: Near) -> float:
+    return near.point.longitude
+
+
+def _order_converter(column: Column, path: tuple[str, ...], descending: bool) -> Any:
+    import apsw
+
+    decode = column.decode
+    wide = len(column.names) == 2
+
+    def key(*cells: Any) -> bytes | None:
+        stored = cells if wide else cells[0]
+        if cells[0] is None:
+            value: Value = MISSING
+        else:
+            value = stored if decode is None else decode(stored)
+        return order_bytes(value, descending=descending, path=path)
+
+    return apsw.pyobject(key)
+
+
+def _projection(layout: ClassLayout, plan: PlanQuery) -> tuple[str, ...]:
+    names: list[str] = []
+    for column in layout.stored_columns():
+        if column.key in plan.hidden or (plan.columns is not None and column.key not in plan.columns):
+            continue
+        names.extend(column.names)
+    return (*names, ACL_COLUMN, NULLS_COLUMN) if layout.null_keys else (*names, ACL_COLUMN)
+
+
+def serves_order(layout: ClassLayout, where: PlanNode, order: tuple[OrderKey, ...]) -> bool:
+    """Whether some index yields the rows in this order: equalities on its first keys, then the order's keys."""
+    equal = _equal_keys(where)
+    wanted = [(item.key, item.descending) for item in order]
+    keys = [key for key, _ in wanted]
+    if keys[0] in ("objectId",):
+        return True
+    for index in layout.schema.indexes:
+        rest = list(index.keys)
+        while rest and rest[0][0] in equal:
+            rest.pop(0)
+        head = rest[: len(wanted)]
+        if [key for key, _ in head] == keys and len({a[1] == b[1] for a, b in zip(head, wanted, strict=True)}) == 1:
+            return True
+    return False
+
+
+def _equal_keys(node: PlanNode) -> set[str]:
+    if isinstance(node, PlanLeaf):
+        return {node.key} if node.op == "$eq" else set()
+    if isinstance(node, PlanAll):
+        return set().union(*map(_equal_keys, node.children))
+    return set()

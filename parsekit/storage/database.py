@@ -1,0 +1,345 @@
+"""One SQLite file: a writer connection, one reader connection per thread, WAL, checkpoints off the hot path.
+
+The picture: writes take ``Database.write()``, which holds the writer lock and a ``BEGIN IMMEDIATE`` until the block
+ends (nested blocks are savepoints). Reads take ``Database.reader()``: the thread's own connection, or the writer's
+while the thread is inside ``write()``, so that it sees its own changes. Readers never wait for the writer.
+
+``:memory:`` is a private temporary file with the same WAL semantics, removed at closing. Every apsw error leaves here
+as a ``StorageError`` that says what to do. What the tables mean is not this module's affair.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import apsw
+
+from parsekit.errors import EngineClosedError, EngineError, StorageError
+from parsekit.storage import ddl
+
+__all__ = ["Database", "Synchronous", "storage_error"]
+
+Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
+"""``NORMAL`` survives kill -9; ``FULL`` survives power loss too; ``OFF`` is for data that may be lost."""
+
+_CHECKPOINT_PAGES: Final = 1000
+_ADVICE: Final[dict[type[Exception], str]] = {
+    apsw.NotADBError: "it is not a parsekit database; give the path of one, or of a file that does not exist yet",
+    apsw.ReadOnlyError: "it is read-only; make the file and its folder writable, or open it with read_only=True",
+    apsw.CantOpenError: "it cannot be opened; check that its folder exists and may be read and written",
+    apsw.FullError: "the disk is full and nothing of this operation was written; free some space and repeat it",
+    apsw.BusyError: "another process kept it locked beyond the time limit; repeat, or raise busy_timeout_s",
+    apsw.LockedError: "it is locked by a statement of this process that is still running",
+    apsw.CorruptError: "it is damaged; restore it from a backup and run `parsekit check`",
+    apsw.IOError: "the operating system reported an I/O error and the operation was rolled back",
+    apsw.PermissionsError: "access to it is denied; check the permissions of the file and its folder",
+    apsw.InterruptError: "the statement was interrupted and nothing of it was written",
+}
+
+
+def storage_error(place: str, error: apsw.Error) -> StorageError:
+    """The ``StorageError`` for an apsw error, with the place first and the advice last."""
+    advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), f"SQLite says: {error}")
+    return StorageError(f"{place}: {advice}", sqlite_code=getattr(error, "extendedresult", 0))
+
+
+class Database:
+    """An open database file.
+
+    Args:
+        path: the file, created when absent, or ``":memory:"``.
+        synchronous: how much a commit waits for the disk.
+        busy_timeout_s: how long a write waits for another process's write, in seconds.
+        read_only: refuse every write; the file must exist.
+        register: called with each new connection, to add SQL functions.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: Synchronous = "NORMAL",
+        busy_timeout_s: float = 10.0,
+        read_only: bool = False,
+        register: Callable[[apsw.Connection], None] | None = None,
+    ) -> None:
+        self._folder: str | None = None
+        if str(path) == ":memory:":
+            self._folder = tempfile.mkdtemp(prefix="parsekit-")
+            self._cleanup = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self.path, synchronous = f"{self._folder}/memory.db", "OFF"
+        else:
+            self.path = str(path)
+        self.place = "memory" if self._folder else f'database "{self.path}"'
+        self.read_only = read_only
+        self.created = False
+        self._synchronous = synchronous
+        self._busy_timeout_ms = int(busy_timeout_s * 1000)
+        self._register = register
+        self._closed = False
+        self._local = threading.local()
+        # weak: a thread's connection goes with its thread
+        self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._connections_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        self._owner = 0
+        self._depth = 0
+        self._checkpointer: _Checkpointer | None = None
+        self.on_commit: Callable[[], None] | None = None
+        try:
+            self.writer = self._open_writer()
+        except apsw.Error as error:
+            self._discard()
+            raise storage_error(self.place, error) from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        self._closed = True
+        for connection in list(self._connections):
+            connection.close()
+        if self._folder:
+            self._cleanup()
+
+    # -- opening -------------------------------------------------------------------------------
+
+    def _connect(self, *, writable: bool) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READONLY if self.read_only else apsw.SQLITE_OPEN_READWRITE
+        if writable and not self.read_only:
+            flags |= apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(self.path, flags=flags | apsw.SQLITE_OPEN_NOMUTEX)
+        with self._connections_lock:
+            self._connections.add(connection)
+        connection.set_busy_timeout(self._busy_timeout_ms)
+        if self._register is not None:
+            self._register(connection)
+        return connection
+
+    def _open_writer(self) -> apsw.Connection:
+        connection = self._connect(writable=True)
+        version = connection.pragma("user_version")
+        application = connection.pragma("application_id")
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        if application != ddl.APPLICATION_ID and (tables or application):
+            raise StorageError(
+                f"{self.place}: it is an SQLite database, but not one of parsekit's; give another path"
+            )
+        if application == ddl.APPLICATION_ID and isinstance(version, int) and version > ddl.FORMAT_VERSION:
+            raise StorageError(
+                f"{self.place}: its format is version {version} and this parsekit reads up to "
+                f"{ddl.FORMAT_VERSION}; upgrade parsekit. The file was not touched"
+            )
+        if self.read_only:
+            if application != ddl.APPLICATION_ID:
+                raise StorageError(f"{self.place}: there is nothing to read; open it once without read_only")
+            return connection
+        if connection.readonly("main"):
+            raise apsw.ReadOnlyError("attempt to write a readonly database")
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", self._synchronous)
+        if application != ddl.APPLICATION_ID:
+            self._create(connection)
+        connection.wal_autocheckpoint(0)
+        connection.set_wal_hook(self._after_commit)
+        return connection
+
+    def _create(self, connection: apsw.Connection) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.pragma("application_id") != ddl.APPLICATION_ID:  # another process may have been faster
+                for statement in ddl.INTERNAL_TABLES:
+                    connection.execute(statement)
+                connection.pragma("application_id", ddl.APPLICATION_ID)
+                connection.pragma("user_version", ddl.FORMAT_VERSION)
+                self.created = True
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def reader(self) -> apsw.Connection:
+        """This thread's connection for reading; the writer while this thread is inside ``write()``."""
+        local = self._local
+        try:
+            return local.current  # type: ignore[no-any-return]
+        except AttributeError:
+            return self._first_reader()
+
+    def _first_reader(self) -> apsw.Connection:
+        if self._closed:
+            raise EngineClosedError(f"{self.place}: the engine has been closed; open it again with parsekit.open()")
+        try:
+            connection = self._connect(writable=False)
+        except apsw.Error as error:
+            raise storage_error(self.place, error) from error
+        self._local.reader = self._local.current = connection
+        return connection
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[apsw.Connection]:
+        """Several reads that see one state of the database."""
+        connection = self.reader()
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def extra_reader(self) -> Iterator[apsw.Connection]:
+        """A connection of its own for one long read."""
+        try:
+            connection = self._connect(writable=False)
+        except apsw.Error as error:
+            raise storage_error(self.place, error) from error
+        try:
+            yield connection
+        except apsw.Error as error:
+            raise storage_error(self.place, error) from error
+        finally:
+            connection.close(True)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    @property
+    def in_write(self) -> bool:
+        """Whether this thread is inside ``write()``."""
+        return self._owner == threading.get_ident()
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        """A write transaction; inside another one of the same thread, a savepoint.
+
+        Commits when the block ends, rolls back when it raises. Raises ``StorageError`` when another process keeps
+        the file locked beyond the time limit, when it is read-only, or when the disk is full.
+        """
+        if self.read_only:
+            raise EngineError(f"{self.place}: it was opened with read_only=True; open it without to write")
+        with self._write_lock:
+            if self._closed:
+                raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
+            name = f"s{self._depth}"
+            begin, commit, rollback = (
+                ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+                if self._depth == 0
+                else (f"SAVEPOINT {name}", f"RELEASE {name}", (f"ROLLBACK TO {name}", f"RELEASE {name}"))
+            )
+            self._execute(begin)
+            self._enter()
+            try:
+                yield self.writer
+                self._execute(commit)
+                if self._depth == 1 and self.on_commit is not None:
+                    self.on_commit()  # still under the lock: what is cached follows commits one by one
+            except BaseException as error:
+                self._roll_back(rollback)
+                if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+                    raise storage_error(self.place, error) from error
+                raise
+            finally:
+                self._leave()
+
+    def _execute(self, statement: str) -> None:
+        try:
+            self.writer.execute(statement)
+        except apsw.Error as error:
+            raise storage_error(self.place, error) from error
+
+    def _roll_back(self, statements: tuple[str, ...]) -> None:
+        if self.writer.in_transaction:  # SQLite itself rolls back on disk full and some I/O errors
+            for statement in statements:
+                with contextlib.suppress(apsw.Error):
+                    self.writer.execute(statement)
+
+    def _enter(self) -> None:
+        if self._depth == 0:
+            self._owner = threading.get_ident()
+            self._local.current = self.writer
+        self._depth += 1
+
+    def _leave(self) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._owner = 0
+            reader = getattr(self._local, "reader", None)
+            if reader is None:
+                del self._local.current
+            else:
+                self._local.current = reader
+
+    # -- checkpoints and closing ---------------------------------------------------------------
+
+    def _after_commit(self, connection: apsw.Connection, schema: str, pages: int) -> int:
+        if pages >= _CHECKPOINT_PAGES:
+            if self._checkpointer is None:
+                self._checkpointer = _Checkpointer(self.path)
+            self._checkpointer.wake()
+        return apsw.SQLITE_OK
+
+    def close(self) -> None:
+        """Close every connection. Reading or writing afterwards raises ``EngineClosedError``."""
+        with self._write_lock:
+            if self._closed:
+                return
+            if self._depth:
+                raise EngineError(f"{self.place}: close() inside a transaction; end the transaction first")
+            self._closed = True
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
+        with self._connections_lock:
+            for connection in list(self._connections):
+                if connection is not self.writer:
+                    connection.close(True)
+            if not self.read_only:
+                with contextlib.suppress(apsw.Error):  # another process may still be reading
+                    self.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self.writer.close(True)
+            self._connections.clear()
+        self._local = threading.local()
+        if self._folder:
+            self._cleanup()
+
+
+class _Checkpointer:
+    """Copies the WAL into the database on a thread of its own, so that no commit pays for it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="parsekit-checkpoint", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            while True:
+                self._wake.wait()
+                self._wake.clear()
+                if self._stopping:
+                    return
+                with contextlib.suppress(apsw.BusyError, apsw.FullError):  # the next commit wakes us again
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        finally:
+            connection.close()

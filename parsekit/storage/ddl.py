@@ -1,0 +1,130 @@
+"""The constant SQL of storage: table definitions, PRAGMAs, transaction control, and the quoting of identifiers.
+
+sqlglot's SQLite generator drops STRICT and knows no PRAGMA, so this text is written here and nowhere else. The
+only things ever put into it are identifiers, and every one passes ``quote``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from parsekit.errors import EngineError
+from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, SECRET_COLUMN, ClassLayout, Column
+
+__all__ = [
+    "APPLICATION_ID",
+    "FORMAT_VERSION",
+    "INTERNAL_TABLES",
+    "add_column",
+    "create_class_table",
+    "create_index",
+    "create_join_table",
+    "drop_column",
+    "drop_index",
+    "drop_table",
+    "index_name",
+    "quote",
+]
+
+APPLICATION_ID: Final = 0x50464B31
+"""Marks a file as a parsekit database (``PFK1``)."""
+
+FORMAT_VERSION: Final = 1
+"""The storage format. A file with a greater one was written by a newer parsekit and is refused."""
+
+INTERNAL_TABLES: Final[tuple[str, ...]] = (
+    "CREATE TABLE _pk_meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
+    "CREATE TABLE _pk_class (name TEXT PRIMARY KEY, position INTEGER NOT NULL, table_name TEXT NOT NULL UNIQUE, "
+    "definition TEXT NOT NULL, columns TEXT NOT NULL, null_keys TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE _pk_acl (id INTEGER PRIMARY KEY, acl TEXT NOT NULL UNIQUE) STRICT",
+    "CREATE TABLE _pk_acl_grant (principal TEXT NOT NULL, access INTEGER NOT NULL, acl INTEGER NOT NULL, "
+    "PRIMARY KEY (principal, access, acl)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE _pk_journal (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, class TEXT NOT NULL, "
+    "object_id TEXT NOT NULL, kind INTEGER NOT NULL, before TEXT, after TEXT) STRICT",
+    "CREATE TABLE _pk_plan (shape TEXT PRIMARY KEY, catalog INTEGER NOT NULL, plan TEXT NOT NULL) "
+    "STRICT, WITHOUT ROWID",
+    "INSERT INTO _pk_meta VALUES ('generation', 1)",
+)
+
+
+def quote(identifier: str) -> str:
+    """An identifier as SQL text.
+
+    SAFETY: the only way an identifier reaches SQL text. Double quotes are doubled; a NUL, which would end the
+    text early, is refused.
+    """
+    if "\x00" in identifier:
+        raise EngineError("identifier: contains a NUL character; class and key names are letters, digits and _")
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _column_definitions(column: Column) -> list[str]:
+    definitions = [f"{quote(name)} {kind}" for name, kind in zip(column.names, column.types, strict=True)]
+    if column.key == "objectId":
+        definitions[0] += " NOT NULL UNIQUE"
+    elif column.key in ("createdAt", "updatedAt"):
+        definitions[0] += " NOT NULL"
+    return definitions
+
+
+def create_class_table(layout: ClassLayout) -> str:
+    """The table of a class. ``_User`` also has the column of its secrets, which no query can name."""
+    parts = [f"{quote(RID_COLUMN)} INTEGER PRIMARY KEY"]
+    for column in layout.stored_columns():
+        parts.extend(_column_definitions(column))
+    parts.append(f"{quote(ACL_COLUMN)} INTEGER NOT NULL DEFAULT 0")
+    parts.append(f"{quote(NULLS_COLUMN)} TEXT")
+    if layout.class_name == "_User":
+        parts.append(f"{quote(SECRET_COLUMN)} TEXT")
+    return f"CREATE TABLE {quote(layout.table)} ({', '.join(parts)}) STRICT"
+
+
+def add_column(table: str, column: Column) -> list[str]:
+    """One ALTER TABLE per column of the field."""
+    return [
+        f"ALTER TABLE {quote(table)} ADD COLUMN {definition}" for definition in _column_definitions(column)
+    ]
+
+
+def drop_column(table: str, column: Column) -> list[str]:
+    """One ALTER TABLE per column of the field."""
+    return [f"ALTER TABLE {quote(table)} DROP COLUMN {quote(name)}" for name in column.names]
+
+
+def create_join_table(table: str) -> list[str]:
+    """The join table of a relation, found from both sides."""
+    index = quote(f"{table}:related")
+    return [
+        f'CREATE TABLE {quote(table)} ("owningId" TEXT NOT NULL, "relatedId" TEXT NOT NULL, '
+        'PRIMARY KEY ("owningId", "relatedId")) STRICT, WITHOUT ROWID',
+        f'CREATE INDEX {index} ON {quote(table)} ("relatedId", "owningId")',
+    ]
+
+
+def index_name(table: str, name: str) -> str:
+    """The name of an index in SQLite, where index names are global."""
+    return f"{table}.{name}"
+
+
+def create_index(table: str, name: str, columns: Iterable[tuple[str, bool]], *, unique: bool) -> str:
+    """An index on ``columns`` ((name, descending) pairs), ending in the rowid and the ACL unless unique.
+
+    The rowid makes the index serve the stable order of ties, the ACL lets a permission be tested without
+    reading the row (law L2, performance notes E2).
+    """
+    parts = [f"{quote(column)} DESC" if descending else quote(column) for column, descending in columns]
+    if not unique:
+        parts += [quote(RID_COLUMN), quote(ACL_COLUMN)]
+    kind = "UNIQUE INDEX" if unique else "INDEX"
+    return f"CREATE {kind} {quote(index_name(table, name))} ON {quote(table)} ({', '.join(parts)})"
+
+
+def drop_index(table: str, name: str) -> str:
+    """Drop an index of a class."""
+    return f"DROP INDEX IF EXISTS {quote(index_name(table, name))}"
+
+
+def drop_table(table: str) -> str:
+    """Drop a table with its indexes."""
+    return f"DROP TABLE IF EXISTS {quote(table)}"

@@ -1,0 +1,318 @@
+"""How a class lies in SQLite: one STRICT table, typed columns, and the way of a value in and out of them.
+
+===========  =========================  ==========================================================
+field        column                     stored as
+===========  =========================  ==========================================================
+String       TEXT                       itself
+Number       ANY                        integer or real; integers beyond 64 bits become reals
+Boolean      INTEGER                    0 or 1
+Date         INTEGER                    milliseconds since 1970-01-01 UTC
+Pointer      TEXT                       objectId with one target class, else ``Class$objectId``
+GeoPoint     REAL, REAL                 latitude, longitude
+Object       TEXT                       JSON
+Array        TEXT                       JSON
+Polygon      TEXT                       JSON list of [latitude, longitude]
+File         TEXT                       JSON {name, url}
+Bytes        BLOB                       itself
+Relation     none                       rows of a join table
+===========  =========================  ==========================================================
+
+Every table has ``_rid`` (the rowid, which is the insertion order), ``_acl`` (a number into the dictionary of
+ACLs, 0 for none) and ``_nulls`` (the keys that hold an explicit null, between commas). Parse's names are
+case-sensitive and SQLite's are not, so a column's name is chosen once and kept in the catalog.
+
+This module knows no SQL text; ``ddl`` and ``compiler`` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, final
+
+import attrs
+
+from parsekit.codec import decode_interior, encode_interior, unchecked_point
+from parsekit.schema import ClassSchema, Field
+from parsekit.values import (
+    MISSING,
+    FileReference,
+    PFPolygon,
+    Pointer,
+    RelationReference,
+    Value,
+    date_from_ms,
+    date_to_ms,
+)
+
+__all__ = [
+    "ACL_COLUMN",
+    "NULLS_COLUMN",
+    "RID_COLUMN",
+    "ClassLayout",
+    "Column",
+    "Stored",
+    "assign_columns",
+    "assign_table",
+    "join_table",
+]
+
+Stored: TypeAlias = Any
+"""What SQLite holds in a cell: None, int, float, str or bytes."""
+
+RID_COLUMN: Final = "_rid"
+ACL_COLUMN: Final = "_acl"
+NULLS_COLUMN: Final = "_nulls"
+SECRET_COLUMN: Final = "_secret"
+_RESERVED: Final = frozenset({RID_COLUMN, ACL_COLUMN, NULLS_COLUMN, SECRET_COLUMN})
+_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "String": ("TEXT",),
+    "Number": ("ANY",),
+    "Boolean": ("INTEGER",),
+    "Date": ("INTEGER",),
+    "Pointer": ("TEXT",),
+    "GeoPoint": ("REAL", "REAL"),
+    "Object": ("TEXT",),
+    "Array": ("TEXT",),
+    "Polygon": ("TEXT",),
+    "File": ("TEXT",),
+    "Bytes": ("BLOB",),
+    "Relation": (),
+    "ACL": (),
+}
+_INT64: Final = 1 << 63
+
+
+@final
+@attrs.frozen(slots=True)
+class Column:
+    """Where and how one field is stored. ``names`` has two entries for a GeoPoint, none for a Relation.
+
+    ``encode`` turns a value into one cell per name; ``decode`` turns the cell (for a GeoPoint the pair of
+    cells) back and is ``None`` where the cell is the value.
+    """
+
+    key: str
+    field: Field
+    names: tuple[str, ...]
+    encode: Callable[[Value], tuple[Stored, ...]] = attrs.field(eq=False, repr=False)
+    decode: Callable[[Stored], Value] | None = attrs.field(eq=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The first (mostly only) column name."""
+        return self.names[0]
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The SQLite type of each column."""
+        return _TYPES[self.field.type]
+
+
+def _plain(value: Value) -> tuple[Stored, ...]:
+    return (value,)
+
+
+def _encode_number(value: Value) -> tuple[Stored, ...]:
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return (float(value),)
+    return (value,)
+
+
+def _encode_boolean(value: Value) -> tuple[Stored, ...]:
+    return (int(value),)
+
+
+def _decode_boolean(stored: Stored) -> Value:
+    return stored == 1
+
+
+def _encode_date(value: Value) -> tuple[Stored, ...]:
+    return (date_to_ms(value),)
+
+
+def _encode_interior(value: Value) -> tuple[Stored, ...]:
+    return (encode_interior(value),)
+
+
+def _encode_geopoint(value: Value) -> tuple[Stored, ...]:
+    return (float(value.latitude), float(value.longitude))
+
+
+def _decode_geopoint(stored: Stored) -> Value:
+    latitude, longitude = stored
+    return MISSING if latitude is None else unchecked_point(latitude, longitude)
+
+
+def _encode_polygon(value: Value) -> tuple[Stored, ...]:
+    return (encode_interior([list(pair) for pair in value.coordinates]),)
+
+
+def _decode_polygon(stored: Stored) -> Value:
+    return PFPolygon(decode_interior(stored))
+
+
+def _encode_file(value: Value) -> tuple[Stored, ...]:
+    return (encode_interior({"name": value.name, "url": value.url}),)
+
+
+def _decode_file(stored: Stored) -> Value:
+    entry = decode_interior(stored)
+    return FileReference(entry["name"], entry["url"])
+
+
+def _encode_single_pointer(value: Value) -> tuple[Stored, ...]:
+    return (value.object_id,)
+
+
+def _encode_any_pointer(value: Value) -> tuple[Stored, ...]:
+    return (f"{value.class_name}${value.object_id}",)
+
+
+def _decode_any_pointer(stored: Stored) -> Value:
+    class_name, _, object_id = stored.partition("$")
+    return Pointer(class_name, object_id)
+
+
+def _single_pointer_decoder(class_name: str) -> Callable[[Stored], Value]:
+    def decode(stored: Stored) -> Value:
+        return Pointer(class_name, stored)
+
+    return decode
+
+
+def _no_columns(value: Value) -> tuple[Stored, ...]:
+    return ()
+
+
+_Codec: TypeAlias = tuple[Callable[[Value], tuple[Stored, ...]], Callable[[Stored], Value] | None]
+_CODECS: Final[dict[str, _Codec]] = {
+    "String": (_plain, None),
+    "Number": (_encode_number, None),
+    "Boolean": (_encode_boolean, _decode_boolean),
+    "Date": (_encode_date, date_from_ms),
+    "Object": (_encode_interior, decode_interior),
+    "Array": (_encode_interior, decode_interior),
+    "GeoPoint": (_encode_geopoint, _decode_geopoint),
+    "Polygon": (_encode_polygon, _decode_polygon),
+    "File": (_encode_file, _decode_file),
+    "Bytes": (_plain, None),
+    "Relation": (_no_columns, None),
+    "ACL": (_no_columns, None),
+}
+
+
+def _codec(field: Field) -> _Codec:
+    if field.type != "Pointer":
+        return _CODECS[field.type]
+    if field.target is None:
+        return (_encode_any_pointer, _decode_any_pointer)
+    return (_encode_single_pointer, _single_pointer_decoder(field.target))
+
+
+def assign_columns(item: ClassSchema, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Column names for every stored field of ``item``: those in ``known`` kept, new ones chosen free of clashes."""
+    taken = {name.casefold() for names in known.values() for name in names} | _RESERVED
+    assigned: dict[str, tuple[str, ...]] = {}
+    for key, field in item.fields.items():
+        if key in known:
+            assigned[key] = known[key]
+            continue
+        suffixes = {0: (), 1: ("",), 2: ("$lat", "$lng")}[len(_TYPES[field.type])]
+        names = _free(key, suffixes, taken)
+        taken.update(name.casefold() for name in names)
+        assigned[key] = names
+    return assigned
+
+
+def _free(key: str, suffixes: Iterable[str], taken: set[str]) -> tuple[str, ...]:
+    number = 1
+    while True:
+        stem = key if number == 1 else f"{key}${number}"
+        names = tuple(stem + suffix for suffix in suffixes)
+        if not any(name.casefold() in taken for name in names):
+            return names
+        number += 1
+
+
+def assign_table(class_name: str, taken: Iterable[str]) -> str:
+    """A table name for the class, free of clashes with ``taken`` and with SQLite's own names."""
+    used = {name.casefold() for name in taken}
+    stem = f"c${class_name}" if class_name.casefold().startswith("sqlite_") else class_name
+    return _free(stem, ("",), used)[0]
+
+
+def join_table(class_name: str, key: str) -> str:
+    """The join table of the relation ``key`` of ``class_name``, named as Parse names the collection."""
+    return f"_Join:{key}:{class_name}"
+
+
+@final
+@attrs.frozen(slots=True, eq=False)
+class ClassLayout:
+    """The storage of one class: its table, its columns by key, and the keys that ever held an explicit null."""
+
+    schema: ClassSchema
+    table: str
+    columns: Mapping[str, Column]
+    null_keys: frozenset[str] = frozenset()
+    relations: Mapping[str, str] = attrs.field(init=False)
+    """Relation fields with the class that each leads to."""
+
+    @relations.default
+    def _relations(self) -> Mapping[str, str]:
+        fields = self.schema.fields.items()
+        return {key: field.targets[0] for key, field in fields if field.type == "Relation"}
+
+    @staticmethod
+    def of(
+        item: ClassSchema, table: str, names: Mapping[str, tuple[str, ...]], null_keys: Iterable[str] = ()
+    ) -> ClassLayout:
+        """The layout of ``item`` in ``table`` with the column names ``names``."""
+        columns: dict[str, Column] = {}
+        for key, field in item.fields.items():
+            encode, decode = _codec(field)
+            columns[key] = Column(key, field, names[key], encode, decode)
+        return ClassLayout(item, table, columns, frozenset(null_keys))
+
+    @property
+    def class_name(self) -> str:
+        """The class."""
+        return self.schema.name
+
+    def stored_columns(self) -> list[Column]:
+        """The columns that exist in the table, in the order of the fields."""
+        return [column for column in self.columns.values() if column.names]
+
+    def relation_keys(self) -> list[str]:
+        """The keys of relation fields."""
+        return list(self.relations)
+
+    def fields_of_row(self, names: Mapping[str, int], row: tuple[Stored, ...]) -> dict[str, Value]:
+        """Every field a full row holds as key -> value; ``names`` maps a column name to its position in ``row``."""
+        fields: dict[str, Value] = {}
+        for key, column in self.columns.items():
+            if column.field.type == "Relation":
+                fields[key] = RelationReference(column.field.targets[0])
+                continue
+            if not column.names:
+                continue
+            stored = row[names[column.names[0]]]
+            if stored is None:
+                continue
+            if len(column.names) == 2:
+                stored = (stored, row[names[column.names[1]]])
+            fields[key] = stored if column.decode is None else column.decode(stored)
+        for key in split_nulls(row[names[NULLS_COLUMN]]):
+            fields[key] = None
+        return fields
+
+
+def split_nulls(stored: str | None) -> list[str]:
+    """The keys in a ``_nulls`` cell."""
+    return [] if stored is None else stored[1:-1].split(",")
+
+
+def join_nulls(keys: Iterable[str]) -> str | None:
+    """The ``_nulls`` cell of some keys, ``None`` for none."""
+    text = ",".join(keys)
+    return f",{text}," if text else None

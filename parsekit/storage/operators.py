@@ -1,0 +1,376 @@
+"""Single constraints as SQL: the native translation of each operator on each type of field.
+
+Only translations that agree with the matcher on every value are here; any other combination of operator, field type
+and argument goes to ``residual``, which calls the matcher's predicate as an SQL function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import apsw
+from sqlglot import exp
+
+from parsekit.codec import dumps
+from parsekit.query.matcher import compile_test
+from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
+from parsekit.query.regex import literal_prefix
+from parsekit.storage import nodes
+from parsekit.storage.plan_cache import NeedsResults
+from parsekit.storage.layout import NULLS_COLUMN, ClassLayout, Column, join_table
+from parsekit.values import MISSING, Pointer, Value, date_to_ms
+
+if TYPE_CHECKING:
+    from parsekit.storage.compiler import Compiler
+
+__all__ = ["leaf_expression"]
+
+_KIND_OF_TYPE: Final[dict[str, str]] = {
+    "String": "string",
+    "Number": "number",
+    "Boolean": "boolean",
+    "Date": "date",
+    "Pointer": "pointer",
+}
+_COMPARISONS: Final[dict[str, type[exp.Expression]]] = {
+    "$lt": exp.LT,
+    "$lte": exp.LTE,
+    "$gt": exp.GT,
+    "$gte": exp.GTE,
+}
+_INLINE_LIST: Final = 16
+
+_Translate: TypeAlias = "Callable[[Compiler, ClassLayout, str, Column, PlanLeaf], exp.Expression | None]"
+
+
+def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
+    """The SQL of one constraint on the rows of ``layout`` under ``alias``."""
+    if leaf.op == "$relatedTo":
+        return _related_to(compiler, layout, alias, leaf)
+    root, _, rest = leaf.key.partition(".")
+    column = layout.columns.get(root)
+    if column is not None and column.field.type == "Relation" and not rest:
+        return _relation_field(compiler, layout, alias, leaf)
+    if column is not None and not rest and column.field.type in _KIND_OF_TYPE:
+        translate = _NATIVE.get(leaf.op)
+        native = None if translate is None else translate(compiler, layout, alias, column, leaf)
+        if native is not None:
+            return native
+    if column is not None and not rest and leaf.op == "$exists":
+        return _exists(compiler, layout, alias, column, leaf)
+    return _residual(compiler, alias, column, leaf, tuple(rest.split(".")) if rest else ())
+
+
+# -- the matcher's predicate as an SQL function ------------------------------------------------------
+
+
+def _residual(
+    compiler: Compiler, alias: str, column: Column | None, leaf: PlanLeaf, path: tuple[str, ...]
+) -> exp.Expression:
+    if leaf.parameter.kind == "query":
+        raise NeedsResults
+    names = () if column is None else column.names
+    rules = compiler.rules
+    decode = None if column is None else column.decode
+    wide = len(names) == 2
+    compiler.residual.append(f"{leaf.key} {leaf.op}")
+
+    def predicate(argument: Value) -> Any:
+        return apsw.pyobject(_stored_test(compile_test(leaf.op, argument, rules, path=path), decode, wide))
+
+    if leaf.parameter.kind == "flag":
+        flag = leaf.parameter.detail
+        test = compiler.bind(0, lambda _values: predicate(flag))
+    else:
+        test = compiler.bind(leaf.parameter.index, predicate)
+    cells = [nodes.column(name, alias) for name in names] or [exp.Null()]
+    return nodes.call("pk_test", test, *cells)
+
+
+def _stored_test(
+    test: Callable[[Value], bool], decode: Callable[[Any], Value] | None, wide: bool
+) -> Callable[..., bool]:
+    if wide:
+
+        def on_pair(first: Any, second: Any) -> bool:
+            return test(MISSING if first is None else decode((first, second)))  # type: ignore[misc]
+
+        return on_pair
+    if decode is None:
+
+        def on_plain(stored: Any) -> bool:
+            return test(MISSING if stored is None else stored)
+
+        return on_plain
+
+    def on_decoded(stored: Any) -> bool:
+        return test(MISSING if stored is None else decode(stored))
+
+    return on_decoded
+
+
+# -- native translations: None means "not here" ------------------------------------------------------
+
+
+def _converter(column: Column, parameter: Parameter) -> tuple[bool, Callable[[Value], Any] | None]:
+    """Whether a single argument can equal a value of the column, and how it is stored."""
+    kind = parameter.kind
+    if kind != _KIND_OF_TYPE[column.field.type]:
+        return False, None
+    if kind == "date":
+        return True, date_to_ms
+    if kind == "pointer":
+        return _pointer_converter(column, parameter.detail)
+    return True, None
+
+
+def _pointer_converter(column: Column, class_name: str) -> tuple[bool, Callable[[Value], Any] | None]:
+    target = column.field.target
+    if target is None:
+        return True, _qualified_id
+    return target == class_name, _object_id
+
+
+def _object_id(pointer: Pointer) -> str:
+    return pointer.object_id
+
+
+def _qualified_id(pointer: Pointer) -> str:
+    return f"{pointer.class_name}${pointer.object_id}"
+
+
+def _is_null(node: exp.Expression) -> exp.Expression:
+    return exp.Is(this=node, expression=exp.Null())
+
+
+def _is_not_null(node: exp.Expression) -> exp.Expression:
+    return exp.Not(this=_is_null(node))
+
+
+def _equal(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    cell = nodes.column(column.name, alias)
+    negative = leaf.op == "$ne"
+    if leaf.parameter.kind == "null":
+        return _is_not_null(cell) if negative else _is_null(cell)
+    if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
+        return None
+    possible, convert = _converter(column, leaf.parameter)
+    if not possible:
+        return exp.Boolean(this=negative)
+    bound = compiler.bind(leaf.parameter.index, convert)
+    return exp.NullSafeNEQ(this=cell, expression=bound) if negative else exp.EQ(this=cell, expression=bound)
+
+
+def _compare(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
+        return None
+    possible, convert = _converter(column, leaf.parameter)
+    if not possible:
+        return exp.Boolean(this=False)
+    cell = nodes.column(column.name, alias)
+    return _COMPARISONS[leaf.op](this=cell, expression=compiler.bind(leaf.parameter.index, convert))
+
+
+def _in_list(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    kinds, arity = leaf.parameter.detail
+    fitting = [kind for kind in kinds if _list_kind_fits(column, kind)]
+    if "array" in kinds or "regex" in kinds:
+        return None  # MongoTransform flattens nested lists: the matcher's affair
+    long = arity > _INLINE_LIST
+    if long and column.field.type not in ("String", "Pointer", "Date"):
+        return None  # a number's text in JSON is not its value to the last bit
+    cell = nodes.column(column.name, alias)
+    parts: list[exp.Expression] = []
+    if "null" in kinds:
+        parts.append(_is_null(cell))
+    if fitting:
+        pick = _list_picker(column)
+        if long:
+            parts.append(exp.In(this=cell, query=exp.Subquery(this=_bound_list(compiler, leaf, pick))))
+        else:
+            bound = [compiler.bind(leaf.parameter.index, _picked(pick, position)) for position in range(arity)]
+            parts.append(exp.In(this=cell, expressions=bound))
+    if not parts:
+        return exp.Boolean(this=leaf.op == "$nin")
+    found = nodes.any_of(parts)
+    return nodes.not_true(found) if leaf.op == "$nin" else found
+
+
+def _bound_list(compiler: Compiler, leaf: PlanLeaf, pick: Callable[[Value], Any]) -> exp.Expression:
+    """A whole list bound as one JSON text."""
+
+    def encoded(items: tuple[Value, ...]) -> str:
+        return dumps([stored for stored in map(pick, items) if stored is not None])
+
+    alias = compiler.alias()
+    rows = nodes.call("json_each", compiler.bind(leaf.parameter.index, encoded))
+    source = exp.Table(this=rows, alias=exp.TableAlias(this=exp.Identifier(this=alias, quoted=True)))
+    return nodes.select([nodes.column("value", alias)], source)
+
+
+def _list_kind_fits(column: Column, kind: Any) -> bool:
+    if isinstance(kind, tuple):
+        return column.field.type == "Pointer" and column.field.target in (None, kind[1])
+    return bool(kind != "pointer" and kind == _KIND_OF_TYPE[column.field.type])
+
+
+def _list_picker(column: Column) -> Callable[[Value], Any]:
+    """A function from a list item to its stored form, or None when the item cannot equal any value."""
+    wanted = column.field.type
+    target = column.field.target
+
+    def pick(item: Value) -> Any:
+        if wanted == "Pointer":
+            if not isinstance(item, Pointer) or target not in (None, item.class_name):
+                return None
+            return item.object_id if target is not None else _qualified_id(item)
+        if wanted == "Boolean":
+            return item if isinstance(item, bool) else None
+        if wanted == "Number":
+            return item if isinstance(item, int | float) and not isinstance(item, bool) else None
+        if wanted == "Date":
+            return date_to_ms(item) if hasattr(item, "tzinfo") else None
+        return item if isinstance(item, str) else None
+
+    return pick
+
+
+def _picked(pick: Callable[[Value], Any], position: int) -> Callable[[Value], Any]:
+    def at_position(items: tuple[Value, ...]) -> Any:
+        # the arity is padded to a power of two: NULL never equals anything
+        return pick(items[position]) if position < len(items) else None
+
+    return at_position
+
+
+def _regex(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    if column.field.type != "String" or leaf.parameter.detail == "free":
+        return None
+    cell = nodes.column(column.name, alias)
+    index = leaf.parameter.index
+    low = exp.GTE(this=cell, expression=compiler.bind(index, _prefix_low))
+    high = exp.LT(this=cell.copy(), expression=compiler.bind(index, _prefix_high))
+    parts: list[exp.Expression] = [low, high]
+    if leaf.parameter.detail != "prefix":
+        parts.append(_residual(compiler, alias, column, leaf, ()))
+    return nodes.all_of(parts)
+
+
+def _prefix_low(pattern: Value) -> str:
+    return literal_prefix(pattern)[0]
+
+
+def _prefix_high(pattern: Value) -> str | bytes:
+    """The least text that is greater than every text with the prefix; a BLOB, which every text precedes, if none."""
+    prefix = literal_prefix(pattern)[0]
+    while prefix:
+        point = ord(prefix[-1])
+        if point < 0x10FFFF:
+            following = 0xE000 if point == 0xD7FF else point + 1
+            return prefix[:-1] + chr(following)
+        prefix = prefix[:-1]
+    return b""
+
+
+def _in_query(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    plan, key = leaf.parameter.detail
+    assert isinstance(plan, PlanQuery)
+    if column.field.type != "Pointer" or key is not None or column.field.target is None:
+        return None
+    negative = leaf.op == "$notInQuery"
+    inner = compiler.ids(plan) if plan.class_name == column.field.target else None
+    if inner is None:
+        return exp.Boolean(this=negative)
+    found = exp.In(this=nodes.column(column.name, alias), query=exp.Subquery(this=inner))
+    return nodes.not_true(found) if negative else found
+
+
+_NATIVE: Final[dict[str, _Translate]] = {
+    "$eq": _equal,
+    "$ne": _equal,
+    "$lt": _compare,
+    "$lte": _compare,
+    "$gt": _compare,
+    "$gte": _compare,
+    "$in": _in_list,
+    "$nin": _in_list,
+    "$regex": _regex,
+    "$inQuery": _in_query,
+    "$notInQuery": _in_query,
+}
+
+
+# -- presence and relations --------------------------------------------------------------------------
+
+
+def _exists(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
+    if not column.names:
+        return exp.Boolean(this=bool(leaf.parameter.detail))
+    present = _is_not_null(nodes.column(column.name, alias))
+    if column.key in layout.null_keys:  # an explicit null exists (MongoDB's side)
+        held = nodes.call("instr", nodes.column(NULLS_COLUMN, alias), nodes.text(f",{column.key},"))
+        present = nodes.any_of([present, exp.GT(this=held, expression=nodes.number(0))])
+    return present if leaf.parameter.detail else nodes.not_true(present)
+
+
+def _member_ids(
+    compiler: Compiler, table: str, wanted: str, given: str, bound: exp.Expression | list[exp.Expression]
+) -> exp.Expression:
+    alias = compiler.alias()
+    cell = nodes.column(given, alias)
+    where: exp.Expression = (
+        exp.In(this=cell, expressions=bound) if isinstance(bound, list) else exp.EQ(this=cell, expression=bound)
+    )
+    return nodes.select([nodes.column(wanted, alias)], nodes.table(table, alias), where)
+
+
+def _related_to(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
+    class_name, key = leaf.parameter.detail
+    owner = compiler.layout(class_name)
+    column = None if owner is None else owner.columns.get(key)
+    if column is None or column.field.type != "Relation":
+        return exp.Boolean(this=False)
+    bound = compiler.bind(leaf.parameter.index)
+    ids = _member_ids(compiler, join_table(class_name, key), "relatedId", "owningId", bound)
+    return exp.In(this=nodes.column("objectId", alias), query=exp.Subquery(this=ids))
+
+
+def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
+    """A relation used as a constraint: rows whose relation holds the pointer (parse_server.md Q17)."""
+    column = layout.columns[leaf.key]
+    target = column.field.targets[0]
+    parameter = leaf.parameter
+    index = parameter.index
+    if leaf.op == "$exists":
+        return exp.Boolean(this=bool(parameter.detail))
+    bound: exp.Expression | list[exp.Expression]
+    if leaf.op in ("$eq", "$ne") and parameter.kind == "pointer":
+        bound = compiler.bind(index, _object_id)
+    elif leaf.op in ("$in", "$nin") and parameter.kind == "list":
+        arity = parameter.detail[1]
+        bound = [compiler.bind(index, _picked(_pointer_id_of(target), position)) for position in range(arity)]
+    else:
+        return exp.Boolean(this=False)
+    ids = _member_ids(compiler, join_table(layout.class_name, leaf.key), "owningId", "relatedId", bound)
+    found = exp.In(this=nodes.column("objectId", alias), query=exp.Subquery(this=ids))
+    return nodes.not_true(found) if leaf.op in ("$ne", "$nin") else found
+
+
+def _pointer_id_of(class_name: str) -> Callable[[Value], Any]:
+    def pick(item: Value) -> Any:
+        return item.object_id if isinstance(item, Pointer) else None
+
+    return pick

@@ -1,0 +1,67 @@
+"""Compiled statements by the shape of their query.
+
+A hit does no sqlglot work at all; that module is imported on the first miss. The cache belongs to one catalog
+snapshot: when the schema changes, it starts anew. Turning it off changes no answer (law L8).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+from parsekit.query.plan import Shape, plan_of
+
+if TYPE_CHECKING:
+    from parsekit.query.dialect import Dialect
+    from parsekit.storage.catalog import Catalog
+    from parsekit.storage.compiler import Compiled
+
+__all__ = ["NeedsResults", "PlanCache"]
+
+_CAPACITY: Final = 2000
+_UNKNOWN: Final = object()
+
+
+class NeedsResults(Exception):  # noqa: N818 - a signal, not an error that a caller sees
+    """A sub-query of the plan has no native form: run it first and put its results in its place."""
+
+
+class PlanCache:
+    """The statements of one catalog snapshot, least recently compiled out first."""
+
+    def __init__(self, catalog: Catalog, rules: Dialect, *, enabled: bool = True) -> None:
+        self.catalog = catalog
+        self._rules = rules
+        self._enabled = enabled
+        self._statements: OrderedDict[Shape, Compiled | None] = OrderedDict()
+        self.misses = 0
+
+    def for_same_layouts(self, catalog: Catalog) -> PlanCache:
+        """A cache with the same statements for a catalog that differs in its generation only."""
+        twin = PlanCache(catalog, self._rules, enabled=self._enabled)
+        twin._statements = self._statements
+        return twin
+
+    def statement(self, shape: Shape) -> Compiled:
+        """The statement for a shape, compiled when it is new."""
+        found = self._statements.get(shape, _UNKNOWN)
+        if found is _UNKNOWN:
+            return self._compile(shape)
+        if found is None:
+            raise NeedsResults
+        return found  # type: ignore[return-value]
+
+    def _compile(self, shape: Shape) -> Compiled:
+        from parsekit.storage.compiler import Compiler
+
+        self.misses += 1
+        try:
+            compiled = Compiler(self.catalog.layout, self._rules).compile(plan_of(shape))
+        except NeedsResults:
+            self._statements[shape] = None
+            raise
+        if self._enabled:
+            self._statements[shape] = compiled
+            if len(self._statements) > _CAPACITY:
+                self._statements.popitem(last=False)
+        return compiled

@@ -1,0 +1,102 @@
+"""The statements that change data, as sqlglot nodes; each text is made once and cached by its user.
+
+Placeholders are bound by position, in the order in which they appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sqlglot import exp
+
+from parsekit.storage import nodes
+from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout
+
+__all__ = [
+    "delete_owner_statement",
+    "delete_statement",
+    "insert_statement",
+    "relate_statement",
+    "select_for_update",
+    "unrelate_statement",
+    "update_statement",
+]
+
+
+def _value() -> exp.Expression:
+    return exp.Placeholder()
+
+
+def _identifier(name: str) -> exp.Expression:
+    return exp.Identifier(this=name, quoted=True)
+
+
+def _insert(table: str, names: Sequence[str], *, ignore: bool = False) -> str:
+    values = exp.Values(expressions=[exp.Tuple(expressions=[_value() for _ in names])])
+    target = exp.Schema(this=nodes.table(table), expressions=[_identifier(name) for name in names])
+    return nodes.render(exp.Insert(this=target, expression=values, alternative="IGNORE" if ignore else None))
+
+
+def _delete(table: str, *conditions: exp.Expression) -> str:
+    return nodes.render(exp.Delete(this=nodes.table(table), where=exp.Where(this=nodes.all_of(conditions))))
+
+
+def _equals(name: str) -> exp.Expression:
+    return exp.EQ(this=nodes.column(name), expression=_value())
+
+
+def insert_statement(layout: ClassLayout) -> str:
+    """INSERT of a whole row: the stored columns, then the ACL number, then the nulls."""
+    names = [name for column in layout.stored_columns() for name in column.names]
+    return _insert(layout.table, [*names, ACL_COLUMN, NULLS_COLUMN])
+
+
+def select_for_update(layout: ClassLayout, *, with_acl: bool) -> str:
+    """SELECT of a whole row by objectId (rowid first, ACL number and nulls last), under a write map or not."""
+    names = [name for column in layout.stored_columns() for name in column.names]
+    condition = _equals("objectId")
+    if with_acl:
+        at = exp.Add(this=nodes.column(ACL_COLUMN), expression=nodes.number(1))
+        byte = nodes.call("substr", _value(), at, nodes.number(1))
+        condition = nodes.all_of([condition, exp.EQ(this=byte, expression=exp.HexString(this="01"))])
+    columns = [nodes.column(name) for name in [RID_COLUMN, *names, ACL_COLUMN, NULLS_COLUMN]]
+    return nodes.render(nodes.select(columns, nodes.table(layout.table), condition))
+
+
+def update_statement(layout: ClassLayout, names: Sequence[str]) -> str:
+    """UPDATE of some columns by rowid."""
+    node = exp.Update(
+        this=nodes.table(layout.table),
+        expressions=[_equals(name) for name in names],
+        where=exp.Where(this=_equals(RID_COLUMN)),
+    )
+    return nodes.render(node)
+
+
+@lru_cache(maxsize=512)
+def _delete_by_rowid(table: str) -> str:
+    return _delete(table, _equals(RID_COLUMN))
+
+
+def delete_statement(layout: ClassLayout) -> str:
+    """DELETE by rowid."""
+    return _delete_by_rowid(layout.table)
+
+
+@lru_cache(maxsize=512)
+def delete_owner_statement(table: str) -> str:
+    """DELETE of an owner's rows in a join table."""
+    return _delete(table, _equals("owningId"))
+
+
+@lru_cache(maxsize=512)
+def relate_statement(table: str) -> str:
+    """INSERT of (owner, member) into a join table, doing nothing when it is there."""
+    return _insert(table, ["owningId", "relatedId"], ignore=True)
+
+
+@lru_cache(maxsize=512)
+def unrelate_statement(table: str) -> str:
+    """DELETE of (owner, member) from a join table."""
+    return _delete(table, _equals("owningId"), _equals("relatedId"))

@@ -1,0 +1,254 @@
+"""``Store``: one open database as the engine sees it. The only door to SQL for the layers above.
+
+Reading: ``run`` takes a query's shape and values and gives rows. It is optimistic: after the statement it asks SQLite
+whether anybody committed since this connection last looked, and only then whether that changed the catalog, the roles
+or the ACLs; if so it raises ``StaleCatalog`` and the caller asks again. Writing: ``write`` gives a transaction whose
+failure leaves neither rows nor caches changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import apsw
+
+from parsekit.query.dialect import Dialect
+from parsekit.query.plan import Shape
+from parsekit.schema import ClassSchema
+from parsekit.storage import catalog as catalogs
+from parsekit.storage import functions
+from parsekit.storage.acl_store import Access, AclStore
+from parsekit.storage.catalog import Catalog
+from parsekit.storage.database import Database, Synchronous, storage_error
+from parsekit.storage.plan_cache import NeedsResults, PlanCache
+from parsekit.storage.roles import role_names_of
+from parsekit.storage.writer import Writer
+from parsekit.values import Value
+
+if TYPE_CHECKING:
+    from parsekit.storage.compiler import Compiled
+
+__all__ = ["NeedsResults", "StaleCatalog", "Store"]
+
+ACL_READ: Final = -1
+LIMIT: Final = -3
+SKIP: Final = -4
+
+
+class StaleCatalog(Exception):  # noqa: N818 - a signal to ask again, not an error that a caller sees
+    """The catalog, the roles or the ACLs changed under a read or write; what was planned must be planned anew."""
+
+
+class Store:
+    """An open database with its catalog, ACL dictionary and compiled statements."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        synchronous: Synchronous = "NORMAL",
+        busy_timeout_s: float = 10.0,
+        read_only: bool = False,
+        plan_cache: bool = True,
+    ) -> None:
+        self.database = Database(
+            path,
+            synchronous=synchronous,
+            busy_timeout_s=busy_timeout_s,
+            read_only=read_only,
+            register=functions.register,
+        )
+        self.database.on_commit = self._after_commit
+        self.acls = AclStore()
+        self.writer = Writer()
+        self._plan_cache_enabled = plan_cache
+        self._versions = threading.local()
+        self._reload_lock = threading.Lock()
+        self._on_reload: list[Callable[[], None]] = []
+        self._pending: PlanCache | None = None
+        self._committed = self._plans_for(catalogs.load(self.database.writer))
+
+    @property
+    def plans(self) -> PlanCache:
+        """The compiled statements of the catalog that this thread sees: inside ``write()`` the uncommitted one."""
+        pending = self._pending
+        return pending if pending is not None and self.database.in_write else self._committed
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that this thread sees."""
+        return self.plans.catalog
+
+    def _plans_for(self, catalog: Catalog) -> PlanCache:
+        return PlanCache(catalog, Dialect.SERVER, enabled=self._plan_cache_enabled)
+
+    def _publish(self, plans: PlanCache) -> None:
+        self._committed = plans
+        self.writer.forget()
+        for callback in self._on_reload:
+            callback()
+
+    def on_reload(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the catalog, the roles or the ACLs have changed."""
+        self._on_reload.append(callback)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def run(
+        self,
+        shape: Shape,
+        values: list[Value],
+        principals: frozenset[str] | None,
+        limit: int | None = None,
+        skip: int = 0,
+    ) -> tuple[Compiled, list[tuple[Any, ...]]]:
+        """The rows of a query. ``principals`` ``None`` means that no ACL applies (master).
+
+        Raises:
+            StaleCatalog: ask again.
+            StorageError: SQLite refused.
+        """
+        compiled = self.plans.statement(shape)
+        connection = self.database.reader()
+        extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+        if principals is not None:
+            in_write = self.database.in_write
+            extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
+        try:
+            rows = connection.execute(compiled.sql, compiled.bindings(values, extra)).fetchall()
+        except apsw.SQLError as error:
+            self._check(connection)  # another process may have dropped what the plan names
+            raise storage_error(self.database.place, error) from error
+        except apsw.Error as error:
+            raise storage_error(self.database.place, error) from error
+        if connection.data_version() != getattr(self._versions, "seen", None):
+            self._check(connection)
+        return compiled, rows
+
+    @contextlib.contextmanager
+    def stream(
+        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, limit: int | None, skip: int
+    ) -> Iterator[tuple[Compiled, Iterable[tuple[Any, ...]]]]:
+        """As ``run``, row by row on a connection of its own: constant memory, one state of the database.
+
+        Inside ``write()`` the rows are read at once, because the connection that sees them is the one that writes.
+        """
+        if self.database.in_write:
+            yield self.run(shape, values, principals, limit, skip)
+            return
+        compiled = self.plans.statement(shape)
+        with self.database.extra_reader() as connection:
+            extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+            if principals is not None:
+                extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=False)
+            yield compiled, connection.execute(compiled.sql, compiled.bindings(values, extra))
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads that see one state of the database."""
+        with self.database.snapshot():
+            yield
+
+    def acl_json(self, number: int) -> Value:
+        """The ACL of a number as JSON, ``None`` for none."""
+        return self.acls.entry(self.database.reader(), number)
+
+    def role_names(self, user_id: str) -> frozenset[str]:
+        """The names of the roles of a user."""
+        if self.catalog.layout("_Role") is None:
+            return frozenset()
+        return role_names_of(self.database.reader(), user_id)
+
+    def check_fresh(self) -> None:
+        """Raise ``StaleCatalog`` when another process changed the catalog, the roles or the ACLs."""
+        connection = self.database.reader()
+        self._versions.seen = None
+        self._check(connection)
+
+    def _check(self, connection: apsw.Connection) -> None:
+        generation = catalogs.read_generation(connection)
+        self._versions.seen = connection.data_version()
+        if generation != self._committed.catalog.generation and not self.database.in_write:
+            self._reload(connection)
+            raise StaleCatalog
+
+    def _reload(self, connection: apsw.Connection) -> None:
+        with self._reload_lock:
+            fresh = catalogs.load(connection)
+            if fresh.generation != self._committed.catalog.generation:
+                self.acls.forget()
+                self._publish(self._plans_for(fresh))
+
+    # -- writing -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[apsw.Connection]:
+        """A write transaction, nested ones as savepoints. Catalog and caches follow its outcome.
+
+        Raises ``StaleCatalog`` at its beginning when another process changed the catalog meanwhile.
+        """
+        with self.database.write() as connection:
+            before = self._pending
+            if catalogs.read_generation(connection) != self.catalog.generation:
+                self.acls.forget()
+                self._publish(self._plans_for(catalogs.load(connection)))
+                raise StaleCatalog
+            try:
+                yield connection
+            except BaseException:
+                self.acls.forget()
+                self._pending = before
+                raise
+
+    def _after_commit(self) -> None:
+        self.acls.committed()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._publish(pending)
+
+    def _change(self, catalog: Catalog) -> None:
+        """Let the rest of this transaction, and everybody after its commit, see ``catalog``."""
+        self._pending = self._plans_for(catalog)
+
+    def put_class(self, connection: apsw.Connection, item: ClassSchema) -> None:
+        """Create the class or change it to ``item``. Inside ``write()``."""
+        self._change(catalogs.put_class(connection, self.catalog, item))
+
+    def drop_class(self, connection: apsw.Connection, class_name: str) -> None:
+        """Drop the class with its rows. Inside ``write()``."""
+        self._change(catalogs.drop_class(connection, self.catalog, class_name))
+
+    def mark_null_keys(self, connection: apsw.Connection, class_name: str, keys: Sequence[str]) -> None:
+        """Remember keys that hold an explicit null. Inside ``write()``."""
+        self._change(catalogs.mark_null_keys(connection, self.catalog, class_name, keys))
+
+    def bump(self, connection: apsw.Connection) -> None:
+        """Roles changed: everybody must compute them anew. Inside ``write()``."""
+        generation = catalogs.bump_generation(connection)
+        self._change(Catalog(generation, self.catalog.layouts, self.catalog.schema))
+
+    def acl_number(self, connection: apsw.Connection, text: str | None) -> int:
+        """The number of an ACL, numbering it when new. Inside ``write()``."""
+        number, new = self.acls.number_of(connection, text)
+        if new:
+            generation = catalogs.bump_generation(connection)
+            old = self.plans
+            fresh = Catalog(generation, old.catalog.layouts, old.catalog.schema)
+            self._pending = old.for_same_layouts(fresh)
+        return number
+
+    def write_map(
+        self, connection: apsw.Connection, principals: frozenset[str] | None, access: Access
+    ) -> bytes | None:
+        """The byte map for a write under ``principals``; ``None`` for master."""
+        if principals is None:
+            return None
+        return self.acls.map_for(connection, principals, access, in_write=True)

@@ -1,0 +1,182 @@
+"""Rows in and out: insert, read for update, update, delete, and the rows of relations.
+
+Runs inside ``Store.write()``. The caller decides who may write and what the new values are; here a row's write ACL is
+part of the statement that fetches it for update, so an object one may not write looks absent (101).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, final
+
+import apsw
+import attrs
+
+from parsekit.errors import DuplicateValueError
+from parsekit.storage.layout import (
+    ACL_COLUMN,
+    NULLS_COLUMN,
+    RID_COLUMN,
+    ClassLayout,
+    Stored,
+    join_nulls,
+    join_table,
+)
+from parsekit.values import Value
+
+__all__ = ["StoredObject", "Writer"]
+
+
+@final
+@attrs.frozen(slots=True, eq=False)
+class StoredObject:
+    """A row as read for update: its rowid, its fields as values, and the number of its ACL."""
+
+    rid: int
+    fields: dict[str, Value]
+    acl: int
+
+
+class Writer:
+    """Statements that change rows, their texts made once per class and set of columns."""
+
+    def __init__(self) -> None:
+        self._inserts: dict[ClassLayout, str] = {}
+        self._selects: dict[tuple[ClassLayout, bool], str] = {}
+        self._updates: dict[tuple[ClassLayout, tuple[str, ...]], str] = {}
+        self._positions: dict[ClassLayout, dict[str, int]] = {}
+
+    def forget(self) -> None:
+        """The catalog changed: layouts are other objects now."""
+        self._inserts.clear()
+        self._selects.clear()
+        self._updates.clear()
+        self._positions.clear()
+
+    # -- insert --------------------------------------------------------------------------------
+
+    def insert(self, connection: apsw.Connection, layout: ClassLayout, fields: dict[str, Value], acl: int) -> int:
+        """Insert an object; its rowid. Raises ``DuplicateValueError`` for a value that must be unique."""
+        sql = self._inserts.get(layout)
+        if sql is None:
+            from parsekit.storage.statements import insert_statement
+
+            sql = self._inserts[layout] = insert_statement(layout)
+        cells: list[Stored] = []
+        for column in layout.stored_columns():
+            value = fields.get(column.key)
+            if value is None:
+                cells.extend((None,) * len(column.names))
+            else:
+                cells.extend(column.encode(value))
+        cells.append(acl)
+        cells.append(join_nulls(_null_keys(layout, fields)))
+        self._run(connection, layout, sql, cells)
+        return connection.last_insert_rowid()
+
+    # -- read for update -----------------------------------------------------------------------
+
+    def read(
+        self, connection: apsw.Connection, layout: ClassLayout, object_id: str, write_map: bytes | None
+    ) -> StoredObject | None:
+        """The object, if ``write_map`` (``None``: no ACL applies) lets the principal write it."""
+        key = (layout, write_map is not None)
+        sql = self._selects.get(key)
+        if sql is None:
+            from parsekit.storage.statements import select_for_update
+
+            sql = self._selects[key] = select_for_update(layout, with_acl=write_map is not None)
+        cells = (object_id,) if write_map is None else (object_id, write_map)
+        row: Any = connection.execute(sql, cells).fetchone()
+        if row is None:
+            return None
+        positions = self._row_positions(layout)
+        return StoredObject(row[0], layout.fields_of_row(positions, row), row[positions[ACL_COLUMN]])
+
+    def _row_positions(self, layout: ClassLayout) -> dict[str, int]:
+        positions = self._positions.get(layout)
+        if positions is None:
+            names = [RID_COLUMN, *(name for column in layout.stored_columns() for name in column.names)]
+            positions = {name: place for place, name in enumerate([*names, ACL_COLUMN, NULLS_COLUMN])}
+            self._positions[layout] = positions
+        return positions
+
+    # -- update and delete ---------------------------------------------------------------------
+
+    def update(
+        self,
+        connection: apsw.Connection,
+        layout: ClassLayout,
+        old: StoredObject,
+        changed: dict[str, Value],
+        removed: Iterable[str],
+        acl: int,
+    ) -> None:
+        """Write ``changed`` (key -> value, ``None`` for an explicit null) and clear ``removed``."""
+        names: list[str] = []
+        cells: list[Stored] = []
+        for key, value in changed.items():
+            column = layout.columns[key]
+            names.extend(column.names)
+            cells.extend((None,) * len(column.names) if value is None else column.encode(value))
+        for key in removed:
+            column = layout.columns[key]
+            names.extend(column.names)
+            cells.extend((None,) * len(column.names))
+        if acl != old.acl:
+            names.append(ACL_COLUMN)
+            cells.append(acl)
+        if layout.null_keys:
+            gone = {*changed, *removed}
+            before = [key for key, value in old.fields.items() if value is None]
+            after = [key for key in before if key not in gone] + list(_null_keys(layout, changed))
+            if after != before:
+                names.append(NULLS_COLUMN)
+                cells.append(join_nulls(after))
+        if not names:
+            return
+        place = (layout, tuple(names))
+        sql = self._updates.get(place)
+        if sql is None:
+            from parsekit.storage.statements import update_statement
+
+            sql = self._updates[place] = update_statement(layout, names)
+        cells.append(old.rid)
+        self._run(connection, layout, sql, cells)
+
+    def delete(self, connection: apsw.Connection, layout: ClassLayout, rid: int, object_id: str) -> None:
+        """Delete an object and the rows of its own relations."""
+        from parsekit.storage.statements import delete_owner_statement, delete_statement
+
+        connection.execute(delete_statement(layout), (rid,))
+        for key in layout.relation_keys():
+            connection.execute(delete_owner_statement(join_table(layout.class_name, key)), (object_id,))
+
+    def _run(self, connection: apsw.Connection, layout: ClassLayout, sql: str, cells: list[Stored]) -> None:
+        try:
+            connection.execute(sql, cells)
+        except apsw.ConstraintError as error:
+            raise DuplicateValueError(hint=f"class {layout.class_name}: {_constraint(str(error))}") from error
+
+    # -- relations -----------------------------------------------------------------------------
+
+    def relate(self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]) -> None:
+        """Add members to a relation; members that are there already stay."""
+        from parsekit.storage.statements import relate_statement
+
+        connection.executemany(relate_statement(table), [(owner, member) for member in related])
+
+    def unrelate(self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]) -> None:
+        """Remove members from a relation."""
+        from parsekit.storage.statements import unrelate_statement
+
+        connection.executemany(unrelate_statement(table), [(owner, member) for member in related])
+
+
+def _null_keys(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:
+    return [key for key, value in fields.items() if value is None and key in layout.columns]
+
+
+def _constraint(message: str) -> str:
+    """The columns of a failed UNIQUE constraint, without the value."""
+    return message.removeprefix("UNIQUE constraint failed: ").replace("ConstraintError: ", "") + " must be unique"
