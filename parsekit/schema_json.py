@@ -45,7 +45,7 @@ def schema_from_json(*documents: Value) -> Schema:
     for number, document in enumerate(documents):
         place = "schema" if len(documents) == 1 else f"schema[{number}]"
         try:
-            schema = schema.extended_with(_document(document, place, problems))
+            schema = schema.extended_with(_document(document, place, problems, schema))
         except SchemaError as error:
             problems.extend(error.problems)
     _check_targets(schema, problems)
@@ -54,7 +54,7 @@ def schema_from_json(*documents: Value) -> Schema:
     return schema
 
 
-def _document(document: Value, place: str, problems: list[str]) -> Schema:
+def _document(document: Value, place: str, problems: list[str], before: Schema) -> Schema:
     entries: Value = document
     if isinstance(document, Mapping):
         key = next((k for k in ("classes", "results") if k in document), None)
@@ -65,7 +65,7 @@ def _document(document: Value, place: str, problems: list[str]) -> Schema:
         return Schema()
     classes: dict[str, ClassSchema] = {}
     for number, entry in enumerate(entries):
-        item = class_from_json(entry, f"{place}[{number}]", problems)
+        item = class_from_json(entry, f"{place}[{number}]", problems, before)
         if item is None:
             continue
         if item.name in classes:
@@ -74,8 +74,13 @@ def _document(document: Value, place: str, problems: list[str]) -> Schema:
     return Schema(classes)
 
 
-def class_from_json(entry: Value, place: str, problems: list[str]) -> ClassSchema | None:
-    """One class; problems are appended to ``problems`` and ``None`` is returned when there is no class name."""
+def class_from_json(
+    entry: Value, place: str, problems: list[str], before: Schema | None = None
+) -> ClassSchema | None:
+    """One class; problems are appended to ``problems`` and ``None`` is returned when there is no class name.
+
+    ``before`` is the schema that the class extends: an index may be on fields that are described there.
+    """
     if not isinstance(entry, Mapping):
         problems.append(f"{place}: expected a class as an object, got {type(entry).__name__}")
         return None
@@ -86,7 +91,9 @@ def class_from_json(entry: Value, place: str, problems: list[str]) -> ClassSchem
     place = f"{place}({name})"
     _unknown_keys(entry, _CLASS_KEYS, place, problems)
     fields = _fields(name, entry.get("fields", {}), f"{place}.fields", problems)
-    indexes = _indexes(fields, name, entry.get("indexes", {}), f"{place}.indexes", problems)
+    extended = None if before is None else before.get(name)
+    known = {**default_fields(name), **({} if extended is None else extended.fields), **fields}
+    indexes = _indexes(known, entry.get("indexes", {}), f"{place}.indexes", problems)
     permissions = entry.get("classLevelPermissions")
     if permissions is not None and not isinstance(permissions, Mapping):
         problems.append(f"{place}.classLevelPermissions: expected an object, got {type(permissions).__name__}")
@@ -186,12 +193,11 @@ def _default_and_enum(
 
 
 def _indexes(
-    fields: Mapping[str, Field], class_name: str, entries: Value, place: str, problems: list[str]
+    known: Mapping[str, Field], entries: Value, place: str, problems: list[str]
 ) -> tuple[Index, ...]:
     if not isinstance(entries, Mapping):
         problems.append(f"{place}: expected an object of indexes, got {type(entries).__name__}")
         return ()
-    known = {**default_fields(class_name), **fields}
     indexes: list[Index] = []
     for name, entry in entries.items():
         if name == "_id_":

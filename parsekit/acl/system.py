@@ -42,7 +42,7 @@ __all__ = [
 PERMISSION_DENIED: Final = "Permission denied"
 
 MASTER_ONLY_CLASSES: Final = frozenset({
-    "_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_GraphQLConfig", "_JobSchedule", "_Audience",
+    "_SCHEMA", "_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_GraphQLConfig", "_JobSchedule", "_Audience",
     "_Idempotency",
 })  # fmt: skip
 

@@ -45,8 +45,11 @@ def _read_date(source: dict[str, JSON]) -> datetime | None:
 
 
 def _read_pointer(source: dict[str, JSON]) -> Pointer | None:
-    class_name, object_id = _text(source, "className"), _text(source, "objectId")
-    return None if class_name is None or object_id is None else Pointer(class_name, object_id)
+    # Written out: this runs for every pointer of every array that is read.
+    class_name, object_id = source.get("className"), source.get("objectId")
+    if isinstance(class_name, str) and isinstance(object_id, str) and class_name and object_id:
+        return Pointer(class_name, object_id)
+    return None
 
 
 def unchecked_point(latitude: float, longitude: float) -> PFGeoPoint:
@@ -110,27 +113,21 @@ _READERS: Final[dict[str, Callable[[dict[str, JSON]], Value | None]]] = {
     "File": _read_file,
     "Relation": _read_relation,
 }
-_KEYS: Final[dict[str, frozenset[str]]] = {
-    "Date": frozenset({"__type", "iso"}),
-    "Pointer": frozenset({"__type", "className", "objectId"}),
-    "GeoPoint": frozenset({"__type", "latitude", "longitude"}),
-    "Polygon": frozenset({"__type", "coordinates"}),
-    "Bytes": frozenset({"__type", "base64"}),
-    "File": frozenset({"__type", "name", "url"}),
-    "Relation": frozenset({"__type", "className"}),
-}
+# How many keys a typed dict has when it has no others than its own.
+_SIZES: Final = {
+    "Date": 2, "Pointer": 3, "GeoPoint": 3, "Polygon": 2, "Bytes": 2, "File": 2, "Relation": 2,
+}  # fmt: skip
 
 
 def read_interior(source: dict[str, JSON]) -> Value:
     """A dict inside an Array or Object: the typed value it spells, or itself. Also ``json``'s object hook."""
     kind = source.get("__type")
-    if kind is None or not isinstance(kind, str):
+    if kind is None or not isinstance(kind, str) or kind not in _READERS:
         return source
-    reader = _READERS.get(kind)
     # A dict with further keys is the user's data, and reading it as a typed value would lose them.
-    if reader is None or not _KEYS[kind].issuperset(source):
+    if len(source) != _SIZES[kind] and not (kind == "File" and len(source) == 3 and "url" in source):
         return source
-    value = reader(source)
+    value = _READERS[kind](source)
     return source if value is None else value
 
 

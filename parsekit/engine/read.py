@@ -140,6 +140,7 @@ class ReadPath:
         if layout is None:
             self._engine.check_class_exists(class_name, principal)
             return []
+        state = _include_all(state, layout)
         limit = self._default_limit if state.limit is None else state.limit
         if state.include or state.exclude_keys or state.keys is not None or access.hidden_by_owner:
             with self._store.snapshot():
@@ -364,9 +365,6 @@ class ReadPath:
         self, objects: list[PFObject], state: QueryState, layout: ClassLayout, view: PrincipalView
     ) -> None:
         paths = include_paths(state)
-        if "*" in paths:
-            pointers = [key for key, field in layout.schema.fields.items() if field.type in ("Pointer", "Array")]
-            paths = (*pointers, *(path for path in paths if path != "*"))
         tree: dict[str, Any] = {}
         for path in paths:
             branch = tree
@@ -426,6 +424,16 @@ class ReadPath:
                 objects[0].context.complete = False
             found.update({Pointer(class_name, str(obj.object_id)): obj for obj in objects})
         return found
+
+
+def _include_all(state: QueryState, layout: ClassLayout) -> QueryState:
+    """``*`` spelled out: every Pointer and Array; what is included is also selected (RestQuery.handleIncludeAll)."""
+    if "*" not in state.include:
+        return state
+    pointers = [key for key, field in layout.schema.fields.items() if field.type in ("Pointer", "Array")]
+    include = dict.fromkeys([*pointers, *(path for path in state.include if path != "*")])
+    keys = None if state.keys is None else tuple(dict.fromkeys([*state.keys, *pointers]))
+    return attrs.evolve(state, include=tuple(include), keys=keys)
 
 
 def _columns(state: QueryState, access: Access, layout: ClassLayout) -> frozenset[str] | None:

@@ -307,7 +307,7 @@ class WritePath:
     def _mark_nulls(
         self, connection: apsw.Connection, layout: ClassLayout, fields: Mapping[str, Value]
     ) -> None:
-        fresh = [key for key, value in fields.items() if value is None and key not in layout.null_keys]
+        fresh = [key for key, value in fields.items() if value is None and layout.keeps_null(key) and key not in layout.null_keys]
         if fresh:
             self._store.mark_null_keys(connection, layout.class_name, fresh)
 

@@ -42,7 +42,9 @@ ACL_READ: Final = -1
 ACL_WRITE: Final = -2
 LIMIT: Final = -3
 SKIP: Final = -4
-"""Places of what is bound beside the query's values: the byte maps of the principal, limit and skip."""
+CONSTANT: Final = -5
+"""Places of what is bound beside the query's values: the byte maps of the principal, limit and skip, and what
+is the same for every query of the shape."""
 
 _PLACEHOLDER: Final = re.compile(r":b(\d+)\b")
 _NATIVE_ORDER: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
@@ -78,7 +80,7 @@ class Compiled:
             [
                 (values[bind.index] if bind.index >= 0 else extra[bind.index])
                 if bind.convert is None
-                else bind.convert(values[bind.index])
+                else bind.convert(None if bind.index == CONSTANT else values[bind.index])
                 for bind in self.binds
             ]
         )
@@ -187,7 +189,7 @@ class Compiler:
         self.notes.append(f"order by {column.key}{'.' + path if path else ''} runs in Python")
         cells = [nodes.column(name, alias) for name in column.names]
         # SQLite compares the BLOBs bytewise; both directions are encoded in the key's order
-        return _ordered(nodes.call("pk_order", self.bind(0, lambda _value: key_of), *cells), descending)
+        return _ordered(nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: key_of), *cells), descending)
 
     def _distance(self, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> list[exp.Expression]:
         column = layout.columns.get(leaf.key)

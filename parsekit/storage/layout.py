@@ -31,7 +31,7 @@ from typing import Any, Final, TypeAlias, final
 
 import attrs
 
-from parsekit.codec import decode_interior, encode_interior, unchecked_point
+from parsekit.codec import close_polygon, decode_interior, encode_interior, unchecked_point
 from parsekit.schema import ClassSchema, Field
 from parsekit.values import (
     MISSING,
@@ -144,7 +144,7 @@ def _decode_geopoint(stored: Stored) -> Value:
 
 
 def _encode_polygon(value: Value) -> tuple[Stored, ...]:
-    return (encode_interior([list(pair) for pair in value.coordinates]),)
+    return (encode_interior([list(pair) for pair in close_polygon(value).coordinates]),)
 
 
 def _decode_polygon(stored: Stored) -> Value:
@@ -282,6 +282,15 @@ class ClassLayout:
     def stored_columns(self) -> list[Column]:
         """The columns that exist in the table, in the order of the fields."""
         return [column for column in self.columns.values() if column.names]
+
+    def keeps_null(self, key: str) -> bool:
+        """Whether an explicit null under ``key`` differs from a missing key.
+
+        Not for a Pointer: MongoTransform keeps its null under another name than its ids, where nothing finds it
+        (recorded q-1154).
+        """
+        column = self.columns.get(key)
+        return column is not None and column.field.type not in ("Pointer", "Relation")
 
     def relation_keys(self) -> list[str]:
         """The keys of relation fields."""

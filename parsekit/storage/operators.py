@@ -79,9 +79,11 @@ def _residual(
     def predicate(argument: Value) -> Any:
         return apsw.pyobject(_stored_test(compile_test(leaf.op, argument, rules, path=path), decode, wide))
 
+    from parsekit.storage.compiler import CONSTANT
+
     if leaf.parameter.kind == "flag":
         flag = leaf.parameter.detail
-        test = compiler.bind(0, lambda _values: predicate(flag))
+        test = compiler.bind(CONSTANT, lambda _nothing: predicate(flag))
     else:
         test = compiler.bind(leaf.parameter.index, predicate)
     cells = [nodes.column(name, alias) for name in names] or [exp.Null()]
@@ -125,6 +127,11 @@ def _converter(column: Column, parameter: Parameter) -> tuple[bool, Callable[[Va
     return True, None
 
 
+def _bare_id(column: Column, leaf: PlanLeaf) -> bool:
+    """Whether a pointer is compared with a plain string, which only the matcher knows how to do."""
+    return column.field.type == "Pointer" and leaf.parameter.kind == "string"
+
+
 def _pointer_converter(column: Column, class_name: str) -> tuple[bool, Callable[[Value], Any] | None]:
     target = column.field.target
     if target is None:
@@ -157,6 +164,8 @@ def _equal(
         return _is_not_null(cell) if negative else _is_null(cell)
     if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
         return None
+    if _bare_id(column, leaf):
+        return None
     possible, convert = _converter(column, leaf.parameter)
     if not possible:
         return exp.Boolean(this=negative)
@@ -168,6 +177,8 @@ def _compare(
     compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
 ) -> exp.Expression | None:
     if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
+        return None
+    if _bare_id(column, leaf):
         return None
     possible, convert = _converter(column, leaf.parameter)
     if not possible:
@@ -181,7 +192,7 @@ def _in_list(
 ) -> exp.Expression | None:
     kinds, arity = leaf.parameter.detail
     fitting = [kind for kind in kinds if _list_kind_fits(column, kind)]
-    if "array" in kinds or "regex" in kinds:
+    if "array" in kinds or "regex" in kinds or (column.field.type == "Pointer" and "string" in kinds):
         return None  # MongoTransform flattens nested lists: the matcher's affair
     long = arity > _INLINE_LIST
     if long and column.field.type not in ("String", "Pointer", "Date"):
@@ -350,9 +361,9 @@ def _related_to(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanL
 
 def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
     """A relation used as a constraint: rows whose relation holds the pointer (parse_server.md Q17)."""
-    column = layout.columns[leaf.key]
-    target = column.field.targets[0]
     parameter = leaf.parameter
+    if parameter.kind == "query":
+        raise NeedsResults
     index = parameter.index
     if leaf.op == "$exists":
         return exp.Boolean(this=bool(parameter.detail))
@@ -361,7 +372,7 @@ def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
         bound = compiler.bind(index, _object_id)
     elif leaf.op in ("$in", "$nin") and parameter.kind == "list":
         arity = parameter.detail[1]
-        bound = [compiler.bind(index, _picked(_pointer_id_of(target), position)) for position in range(arity)]
+        bound = [compiler.bind(index, _picked(_pointer_id, position)) for position in range(arity)]
     else:
         return exp.Boolean(this=False)
     ids = _member_ids(compiler, join_table(layout.class_name, leaf.key), "owningId", "relatedId", bound)
@@ -369,8 +380,5 @@ def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
     return nodes.not_true(found) if leaf.op in ("$ne", "$nin") else found
 
 
-def _pointer_id_of(class_name: str) -> Callable[[Value], Any]:
-    def pick(item: Value) -> Any:
-        return item.object_id if isinstance(item, Pointer) else None
-
-    return pick
+def _pointer_id(item: Value) -> Any:
+    return item.object_id if isinstance(item, Pointer) else None

@@ -174,7 +174,7 @@ class Writer:
 
 
 def _null_keys(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:
-    return [key for key, value in fields.items() if value is None and key in layout.columns]
+    return [key for key, value in fields.items() if value is None and layout.keeps_null(key)]
 
 
 def _constraint(message: str) -> str:

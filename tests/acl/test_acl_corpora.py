@@ -16,7 +16,7 @@ from parsekit.schema import ClassSchema
 from parsekit.schema_json import class_from_json
 
 DATA = Path(__file__).parent.parent / "conformance" / "data"
-TOPICS = {"acl", "clp", "users", "roles", "crm", "sessions", "schemas"}
+TOPICS = {"acl", "clp", "users", "roles", "crm", "schemas"}
 ENTIRELY = {"acl", "clp", "roles"}
 SCENARIOS = [
     scenario
@@ -30,16 +30,6 @@ SKIPPED_KEYS = {"createdAt", "updatedAt", "sessionToken", "__type", "className",
 def expected_of(step):
     mongo = step.get("mongo")
     return (mongo["status"], mongo["response"]) if mongo else (step["status"], step["response"])
-
-
-def keys_of(shown):
-    if not isinstance(shown, dict):
-        return None
-    return {
-        key: keys_of(value)
-        for key, value in shown.items()
-        if key not in SKIPPED_KEYS and not is_relation(value)
-    }
 
 
 def is_relation(value):
@@ -80,6 +70,8 @@ def test_a_scenario_answers_as_recorded(scenario):
             continue
         if status >= 400 and response.get("code") not in PERMISSION_CODES:
             continue
+        if response.get("code") == 111 and not step["path"].startswith("/roles"):
+            continue  # a type mismatch
         try:
             answer = replay.step(step)
         except NotReplayedError:

@@ -20,7 +20,7 @@ datastore's reading (``local``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, cast, final
 
 import attrs
@@ -31,6 +31,7 @@ from parsekit.errors import (
     InternalServerError,
     InvalidJsonError,
     InvalidQueryError,
+    KeyNameError,
 )
 from parsekit.query.ast import ALWAYS, And, Constant, Constraint, KeyOfQuery, Node, Nor, Op, Or, RelatedTo
 from parsekit.query.keys import CLIENT_KEYS, check_key, decode_order, js_number, js_text, split_names
@@ -112,9 +113,8 @@ class _Decoder:
             depth = self.limits.subquery_depth
             raise InvalidQueryError(f"Subquery nesting depth exceeds maximum allowed depth of {depth}")
         _check_size(where, self.limits, 0, 0)
-        for op in _SUBQUERIES:
-            for constraint in _holders(where, op):
-                self.subqueries[id(constraint[op])] = self.subquery(op, constraint[op])
+        for op, value in sorted(_subqueries(where), key=_by_operator):
+            self.subqueries[id(value)] = self.subquery(op, value)
         self.validate(where, True)
         return self.branch({key: _split_equality(value) for key, value in where.items()})
 
@@ -163,7 +163,7 @@ class _Decoder:
         children: list[Node] = []
         for key, value in query.items():
             if key in _LOGICAL:
-                children.append(_LOGICAL[key](tuple(self.branch(part) for part in value)))
+                children.append(_LOGICAL[key](tuple(self.branch(part) for part in _parts(key, value))))
             elif key == "$relatedTo":
                 children.append(Constraint("", "$relatedTo", _related(value)))
             elif key == "ACL":
@@ -263,26 +263,43 @@ def _check_size(value: JSON, limits: QueryLimits, depth: int, logical: int) -> N
                 _check_size(item, limits, depth + 1, logical + (key in _LOGICAL))
 
 
-def _holders(value: JSON, op: str) -> Iterator[dict[str, JSON]]:
-    """Every dict at any depth that has a truthy ``op``; sub-queries found are not entered."""
+def _subqueries(value: JSON) -> Iterator[tuple[str, JSON]]:
+    """Every sub-query at any depth with its operator; those inside a sub-query are its own."""
     if isinstance(value, list):
         for item in value:
-            yield from _holders(item, op)
+            if isinstance(item, list | dict):
+                yield from _subqueries(item)
     elif isinstance(value, dict):
-        if truthy(value.get(op)):
-            yield value
         for key, item in value.items():
-            if key not in _SUBQUERIES and isinstance(item, list | dict):
-                yield from _holders(item, op)
+            if key in _SUBQUERIES:
+                if truthy(item):
+                    yield key, item
+            elif isinstance(item, list | dict):
+                yield from _subqueries(item)
 
 
-def _parts(op: str, value: JSON) -> Iterable[dict[str, JSON]]:
+def _by_operator(found: tuple[str, JSON]) -> int:
+    """RestQuery runs all ``$select`` first, then all ``$dontSelect``, ...; the first to fail decides."""
+    return _SUBQUERIES.index(found[0])
+
+
+def _parts(op: str, value: JSON) -> list[dict[str, JSON]]:
     least = "an array of at least 1 value" if op == "$nor" else "an array value"
-    if not isinstance(value, list) or not value or not all(isinstance(part, dict) for part in value):
-        # Parse Server answers an empty $or, or one with a part that is no object, with an error 1 of the
-        # database.
+    if not isinstance(value, list) or not value or None in value:
+        # Parse Server answers an empty $or, or one with a null in it, with an error 1.
         raise InvalidQueryError(f"Bad {op} format - use {least}.")
-    return cast("list[dict[str, JSON]]", value)
+    return [part if isinstance(part, dict) else _keyless(part) for part in value]
+
+
+def _keyless(part: JSON) -> dict[str, JSON]:
+    """A part that is no object.
+
+    To JavaScript a number has no keys and so makes no condition (recorded x-04360); those of a text or an array
+    are 0, 1, ...
+    """
+    if isinstance(part, str | list) and part:
+        raise KeyNameError("Invalid key name: 0")
+    return {}
 
 
 def _check_regex(constraint: dict[str, JSON], limits: QueryLimits) -> None:

@@ -22,6 +22,8 @@ __all__ = ["encode_query", "encode_where"]
 _LOGICAL: Final[dict[type, str]] = {Or: "$or", And: "$and", Nor: "$nor"}
 _UNITED: Final = frozenset({"$in", "$inQuery", "$select"})
 """Parse Server unites these when they stand in one constraint; see ``decode``."""
+_ALONE: Final = frozenset({"$containedBy", "$text"})
+"""MongoTransform does not take these for what they are when other operators stand beside them."""
 
 
 def encode_where(node: Node) -> dict[str, JSON]:
@@ -86,8 +88,9 @@ def _operators(constraint: JSON) -> dict[str, JSON]:
 
 
 def _joined(first: dict[str, JSON], second: dict[str, JSON]) -> dict[str, JSON] | None:
-    united = _UNITED.intersection((*first, *second))
-    return None if len(united) > 1 or not set(first).isdisjoint(second) else {**first, **second}
+    together = {*first, *second}
+    apart = len(together & _UNITED) > 1 or together & _ALONE or not set(first).isdisjoint(second)
+    return None if apart else {**first, **second}
 
 
 def _constraint(node: Constraint) -> dict[str, JSON]:

@@ -1,0 +1,126 @@
+"""From a request to its answer: body -> credentials -> session -> route -> answer or error.
+
+``Dispatcher`` is what the ASGI shell, the scenario replays and ``/batch`` share. It holds no state of its own beyond
+the engine and the options, so calls may run in any thread.
+"""
+
+from __future__ import annotations
+
+from typing import final
+from urllib.parse import unquote
+
+import attrs
+
+from parsekit.acl.principal import Principal
+from parsekit.codec import JSON, loads
+from parsekit.engine.core import ParseEngine
+from parsekit.errors import InvalidJsonError, InvalidSessionTokenError, ParsekitError
+from parsekit.query.where.request import decode_url_parameters
+from parsekit.server import aggregates, batch, classes, features, schemas
+from parsekit.server.credentials import Credentials, read_credentials
+from parsekit.server.faults import HttpError, answer_for, no_route
+from parsekit.server.options import ServerOptions
+from parsekit.server.requests import Call, Request, Response
+from parsekit.server.routing import Router
+
+__all__ = ["Dispatcher"]
+
+
+@final
+class Dispatcher:
+    """Answers REST requests on an engine."""
+
+    def __init__(self, engine: ParseEngine, options: ServerOptions) -> None:
+        self.engine = engine
+        self.options = options
+        self.router = Router()
+        for module in (features, schemas, aggregates, classes):
+            self.router.include(module.ROUTES)
+        self.router.include(batch.routes(self.route))
+
+    def handle(self, request: Request) -> Response:
+        """The answer to a request. Raises only for a fault of parsekit's own, which the shell turns into a 500."""
+        try:
+            return self._handle(request)
+        except (HttpError, ParsekitError) as error:
+            answer = answer_for(error)
+            if answer is None:
+                raise
+            return answer
+
+    def _handle(self, request: Request) -> Response:
+        body = _json_body(request)
+        method = request.method
+        tunneled = body.get("_method")
+        if method == "POST" and isinstance(tunneled, str):
+            method = tunneled.upper()
+        found = self.router.find(method, request.path)
+        public = found is not None and found[2]
+        credentials = None if public else read_credentials(request, body, self.options)
+        call = self._call(request, method, body, credentials)
+        return self.route(call)
+
+    def _call(
+        self, request: Request, method: str, body: dict[str, JSON], credentials: Credentials | None
+    ) -> Call:
+        call = Call(
+            self.engine,
+            self.options,
+            Principal.anonymous(),
+            method,
+            request.path,
+            decode_url_parameters(request.params),
+            body,
+            headers=request.headers,
+        )
+        if credentials is None:
+            return call
+        return attrs.evolve(
+            call,
+            principal=credentials.principal or self._client(request.path, credentials),
+            body=credentials.body,
+            session_token=credentials.session_token,
+            installation_id=credentials.installation_id,
+            context=credentials.context,
+        )
+
+    def _client(self, path: str, credentials: Credentials) -> Principal:
+        """The principal of a client: the user of its session, or nobody in particular.
+
+        ``/login`` and ``/loginAs`` pay no heed to a stray session token (parse_server.md L2).
+        """
+        token = credentials.session_token
+        if token is None or path in ("/login", "/verifyPassword"):
+            return Principal.anonymous(installation_id=credentials.installation_id)
+        resolve = getattr(self.engine, "principal_of_session", None)
+        if resolve is None:
+            raise InvalidSessionTokenError()
+        return resolve(token, installation_id=credentials.installation_id)  # type: ignore[no-any-return]
+
+    def route(self, call: Call) -> Response:
+        """Answer a call whose sender is known. Raises the route's errors."""
+        found = self.router.find(call.method, call.path)
+        if found is None:
+            return no_route(call.method, f"{self.options.mount}{call.path}")
+        route, captures, _ = found
+        return route(attrs.evolve(call, captures={name: unquote(part) for name, part in captures.items()}))
+
+
+def _json_body(request: Request) -> dict[str, JSON]:
+    """The body as a JSON object.
+
+    A list counts as an object whose keys are 0, 1, ... , as in JavaScript; text that is neither gives the answer of
+    Express's parser, which has no code.
+    """
+    text = request.body.strip()
+    if not text:
+        return {}
+    try:
+        body = loads(text)
+    except InvalidJsonError as error:
+        raise HttpError(400, {"error": error.hint or error.message}) from None
+    if isinstance(body, list):
+        return {str(place): item for place, item in enumerate(body)}
+    if not isinstance(body, dict):
+        raise HttpError(400, {"error": "the body is neither a JSON object nor a list"})
+    return body

@@ -1,0 +1,60 @@
+"""Errors as answers: ``{code, error}`` with the HTTP statuses of Parse Server (parse_server.md section 9).
+
+An answer never says more than Parse's own text: hints and tracebacks stay in the process.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Final
+
+from parsekit.codec import JSON
+from parsekit.errors import NotOfferedError, ParseError, SchemaError, StorageError
+from parsekit.server.requests import Response
+
+__all__ = ["HttpError", "answer_for", "error_body", "no_route", "unauthorized"]
+
+_STATUS: Final = {101: 404, 1: 500}
+_INTERNAL: Final = "Internal server error."
+
+
+class HttpError(Exception):
+    """An answer without one of Parse's codes, such as a request without keys."""
+
+    def __init__(self, status: int, body: JSON) -> None:
+        super().__init__(str(body))
+        self.response = Response(status, body)
+
+
+def unauthorized() -> HttpError:
+    """403, no or wrong keys."""
+    return HttpError(403, {"error": "unauthorized"})
+
+
+def no_route(method: str, path: str) -> Response:
+    """404 as Express words it, which is what Parse Server's clients meet."""
+    text = html.escape(f"Cannot {method} {path}", quote=False)
+    page = f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+    return Response(
+        404, f"{page}<body>\n<pre>{text}</pre>\n</body>\n</html>\n", {"Content-Type": "text/html; charset=utf-8"}
+    )
+
+
+def error_body(error: ParseError) -> dict[str, JSON]:
+    """The ``{code, error}`` of a refusal."""
+    return {"code": error.code, "error": error.message}
+
+
+def answer_for(error: Exception) -> Response | None:
+    """The answer for an error that a route may raise, ``None`` for a fault of parsekit's own."""
+    if isinstance(error, HttpError):
+        return error.response
+    if isinstance(error, ParseError):
+        return Response(_STATUS.get(error.code, 400), error_body(error))
+    if isinstance(error, SchemaError):
+        return Response(400, {"code": 255, "error": "; ".join(error.problems)})
+    if isinstance(error, NotOfferedError):
+        return Response(400, {"code": 108, "error": str(error)})
+    if isinstance(error, StorageError):
+        return Response(500, {"code": 1, "error": _INTERNAL})
+    return None

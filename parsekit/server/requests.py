@@ -1,0 +1,77 @@
+"""A REST request and its answer as data, before and after HTTP.
+
+``Request`` is what came in, as text and bytes; ``Call`` is what it means: who asks (``Principal``), for which route,
+with which JSON body. ``Response`` is what goes out. Reading a socket and writing one is the ASGI shell's affair; keys
+and sessions are ``credentials``'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, final
+
+import attrs
+
+from parsekit.acl.principal import Principal
+from parsekit.codec import JSON
+
+if TYPE_CHECKING:
+    from parsekit.engine.core import ParseEngine
+    from parsekit.server.options import ServerOptions
+
+__all__ = ["Call", "Request", "Response"]
+
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@final
+@attrs.frozen(slots=True)
+class Request:
+    """A request as HTTP carries it. ``path`` is below the mount, ``headers`` have lower-case names."""
+
+    method: str
+    path: str
+    params: Mapping[str, str] = _NONE
+    body: bytes = b""
+    headers: Mapping[str, str] = _NONE
+    client_host: str = "127.0.0.1"
+
+
+@final
+@attrs.frozen(slots=True)
+class Response:
+    """An answer. ``body`` is JSON, except for the HTML of an unknown route, which is a ``str``."""
+
+    status: int = 200
+    body: JSON = None
+    headers: Mapping[str, str] = _NONE
+
+
+@final
+@attrs.frozen(slots=True)
+class Call:
+    """A request whose keys are right, on its way to a route.
+
+    ``params`` are the query string's parameters, each as the JSON it spells; ``body`` is a JSON object without the
+    keys that only carry credentials; ``captures`` are the variable parts of the path. ``session_token`` is what the
+    client sent, whether or not the route cares for it.
+    """
+
+    engine: ParseEngine
+    options: ServerOptions
+    principal: Principal
+    method: str
+    path: str
+    params: Mapping[str, JSON]
+    body: dict[str, JSON]
+    captures: Mapping[str, str] = _NONE
+    session_token: str | None = None
+    installation_id: str | None = None
+    context: Mapping[str, JSON] = _NONE
+    headers: Mapping[str, str] = _NONE
+
+    @property
+    def asked(self) -> dict[str, JSON]:
+        """The parameters of a reading route: those of the body, over them those of the query string."""
+        return {**self.body, **self.params}
