@@ -38,7 +38,7 @@ from parsekit.operations import (
     apply,
 )
 from parsekit.schema import ClassSchema
-from parsekit.object_state import CONTAINER, NO_FIELDS, PLAIN, POINTER, SYSTEM_KEYS, LocalState, ResultContext
+from parsekit.object_state import CONTAINER, NO_FIELDS, PLAIN, POINTER, SYSTEM_KEYS, LocalState, ResultContext, ResultShape
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
     MISSING,
@@ -57,6 +57,10 @@ O = TypeVar("O", bound="PFObject")  # noqa: E741
 
 def hydrate(kind: type[O], rows: Sequence[tuple[Any, ...]], context: ResultContext) -> list[O]:
     """One object per row, about 0.3 us each: no value is decoded here."""
+    if len(rows) == 1:
+        alone = object.__new__(kind)
+        alone._state, alone._context = rows[0], context
+        return [alone]
     objects = list(map(object.__new__, repeat(kind, len(rows))))
     for _ in map(_set_state, objects, rows):
         pass
@@ -95,7 +99,7 @@ class PFObject:
         name = class_name or kind.parse_class_name
         if not name:
             raise EngineError('PFObject: a class name is needed, for instance PFObject("Deal")')
-        self._context = ResultContext(name, NO_FIELDS)
+        self._context = ResultContext(ResultShape(name, NO_FIELDS), True)
         self._state = LocalState(None, complete=True, new=True)
         if kind.parse_schema is None:
             for key, value in values.items():
@@ -117,7 +121,7 @@ class PFObject:
     @classmethod
     def _stub(cls, class_name: str, object_id: str, engine: Any) -> Self:
         stub = object.__new__(cls)
-        stub._context = ResultContext(class_name, NO_FIELDS, engine=engine, complete=False)
+        stub._context = ResultContext(ResultShape(class_name, NO_FIELDS, engine=engine), False)
         state = LocalState(None, complete=False)
         state.object_id = object_id
         stub._state = state
@@ -303,9 +307,9 @@ class PFObject:
         included = self._context.included
         if included is not None and key in included:
             return included[key].get(pointer, MISSING)
-        classes = self._context.classes
+        classes = self._context.shape.classes
         kind = PFObject if classes is None else classes(pointer.class_name)
-        return kind._stub(pointer.class_name, pointer.object_id, self._context.engine)
+        return kind._stub(pointer.class_name, pointer.object_id, self._context.shape.engine)
 
     def _absent(self, key: str) -> Exception:
         if not self.is_data_available_for_key(key):
@@ -395,9 +399,10 @@ class PFObject:
             row = state.row
         else:
             row = state
-        if row is None or context.acl_at < 0 or context.acl_of is None:
+        shape = context.shape
+        if row is None or shape.acl_at < 0 or shape.acl_of is None:
             return None
-        entry = context.acl_of(row[context.acl_at])
+        entry = shape.acl_of(row[shape.acl_at])
         return None if entry is None else PFACL.from_json(entry)
 
     @acl.setter

@@ -16,7 +16,7 @@ from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
 if TYPE_CHECKING:
     from parsekit.object import PFObject
 
-__all__ = ["CONTAINER", "NO_FIELDS", "PLAIN", "POINTER", "SYSTEM_KEYS", "FieldEntry", "LocalState", "ResultContext"]
+__all__ = ["CONTAINER", "NO_FIELDS", "PLAIN", "POINTER", "SYSTEM_KEYS", "FieldEntry", "LocalState", "ResultContext", "ResultShape"]
 
 PLAIN: Final = 0
 POINTER: Final = 1
@@ -28,22 +28,13 @@ SYSTEM_KEYS: Final = frozenset({"objectId", "createdAt", "updatedAt", "className
 
 
 @final
-class ResultContext:
-    """What all objects of one result share: where each key is, and how to get what is not in the row."""
+class ResultShape:
+    """What all results of one statement share, made once: where each key is, and how to get what is not in the row.
 
-    __slots__ = (
-        "acl_at",
-        "acl_of",
-        "classes",
-        "complete",
-        "class_name",
-        "engine",
-        "fields",
-        "hidden",
-        "included",
-        "nulls_at",
-        "relations",
-    )
+    ``acl_at`` and ``nulls_at`` are positions in the row, -1 where there is none.
+    """
+
+    __slots__ = ("acl_at", "acl_of", "class_name", "classes", "engine", "fields", "nulls_at", "relations")
 
     def __init__(
         self,
@@ -55,7 +46,6 @@ class ResultContext:
         acl_of: Callable[[int], Value] | None = None,
         relations: Mapping[str, str] | None = None,
         engine: Any = None,
-        complete: bool = True,
         classes: Callable[[str], type[PFObject]] | None = None,
     ) -> None:
         self.class_name = class_name
@@ -65,22 +55,38 @@ class ResultContext:
         self.acl_of = acl_of
         self.relations: Mapping[str, str] = relations or {}
         self.engine = engine
-        self.complete = complete
         self.classes = classes
+
+
+@final
+class ResultContext:
+    """What all objects of one result share: the shape of its rows, and the objects included with it."""
+
+    __slots__ = ("complete", "fields", "included", "shape")
+
+    def __init__(self, shape: ResultShape, complete: bool) -> None:
+        self.shape = shape
+        self.fields = shape.fields
+        self.complete = complete
         self.included: dict[str, dict[Pointer, PFObject]] | None = None
-        self.hidden: Callable[[PFObject], frozenset[str]] | None = None
+
+    @property
+    def class_name(self) -> str:
+        """The class of the objects."""
+        return self.shape.class_name
 
     def read(self, key: str, row: tuple[Any, ...]) -> Value | Missing:
         """The value of ``key`` in ``row``, pointers as ``Pointer``."""
         entry = self.fields.get(key)
         if entry is None:
-            target = self.relations.get(key)
+            target = self.shape.relations.get(key)
             return MISSING if target is None else RelationReference(target)
         stored = row[entry[0]]
         if stored is not None:
             return stored if entry[1] is None else entry[1](stored)
-        if self.nulls_at >= 0:
-            nulls = row[self.nulls_at]
+        nulls_at = self.shape.nulls_at
+        if nulls_at >= 0:
+            nulls = row[nulls_at]
             if nulls is not None and f",{key}," in nulls:
                 return None
         return MISSING
@@ -94,7 +100,7 @@ class ResultContext:
     def keys(self, row: tuple[Any, ...]) -> list[str]:
         """The keys that ``row`` holds a value for."""
         names = [key for key in self.fields if self.read(key, row) is not MISSING]
-        return names + list(self.relations)
+        return names + list(self.shape.relations)
 
 
 NO_FIELDS: Final[dict[str, FieldEntry]] = {}

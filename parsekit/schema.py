@@ -38,10 +38,12 @@ __all__ = [
     "OPEN_PERMISSIONS",
     "Permissions",
     "Schema",
+    "check_enum",
     "check_field",
     "default_fields",
     "default_indexes",
     "field_for_value",
+    "fits",
     "is_class_name",
     "is_field_name",
 ]
@@ -233,6 +235,18 @@ class ClassSchema:
     fields: Mapping[str, Field] = attrs.field(converter=_proxy)
     indexes: tuple[Index, ...] = ()
     permissions: Permissions | None = None
+    demanding: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False)
+    """The keys that are required or have a default, so that a write need not look for them."""
+    enumerated: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False)
+    """The keys that accept enumerated values only."""
+
+    @demanding.default
+    def _demanding(self) -> tuple[str, ...]:
+        return tuple(key for key, f in self.fields.items() if f.required or f.default is not MISSING)
+
+    @enumerated.default
+    def _enumerated(self) -> tuple[str, ...]:
+        return tuple(key for key, f in self.fields.items() if f.enum)
 
     @staticmethod
     def new(
@@ -405,9 +419,26 @@ def check_field(class_name: str, key: str, field: Field, value: Value) -> None:
         raise TypeMismatchError(
             f"schema mismatch for {class_name}.{key}; expected {field.describe()} but got {found.describe()}"
         )
-    if field.enum and not any(equal(value, allowed) for allowed in field.enum):
+    check_enum(key, field, value)
+
+
+def check_enum(key: str, field: Field, value: Value) -> None:
+    """Refuse a value that is not among the enumerated ones of its field; null is.
+
+    Raises:
+        ValidationError: 142.
+    """
+    if field.enum and value is not None and not any(equal(value, allowed) for allowed in field.enum):
         allowed_text = ", ".join(str(item) for item in field.enum)
         raise parse_error(142, f"{key} must be one of: {allowed_text}")
+
+
+def fits(field: Field, value: Value) -> bool:
+    """Whether a field accepts a value, null included. ``check_field`` says the same with its reason."""
+    kind = kind_of(value)
+    if kind == "null" or _TYPE_OF_KIND.get(kind) == field.type:
+        return kind not in ("pointer", "relation") or not field.targets or value.class_name in field.targets
+    return False
 
 
 def field_type(name: str) -> FieldType | None:

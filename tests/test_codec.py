@@ -109,6 +109,13 @@ def test_a_pointer_without_an_id_is_kept_as_parse_keeps_it():
     assert decode_value({"__type": "Pointer", "className": "A"}) == Pointer("A", "undefined")
 
 
+def test_a_date_may_be_given_in_milliseconds():
+    assert decode_value({"__type": "Date", "iso": 5}) == datetime(1970, 1, 1, 0, 0, 0, 5000, tzinfo=UTC)
+    for iso in (0, True, 10**20):
+        with pytest.raises(ParseError):
+            decode_value({"__type": "Date", "iso": iso})
+
+
 def test_stored_points_may_lie_out_of_range():
     point = decode_value({"__type": "GeoPoint", "latitude": 100, "longitude": 0})
     assert (point.latitude, point.longitude) == (100, 0)

@@ -97,4 +97,4 @@ def refers_to(value: Value, user_id: str) -> bool:
 
 
 def _is_pointer_to(value: Value, user_id: str) -> bool:
-    return getattr(value, "object_id", None) == user_id
+    return getattr(value, "class_name", None) == "_User" and getattr(value, "object_id", None) == user_id

@@ -18,7 +18,15 @@ from typing import Final, TypeGuard
 from parsekit.codec.dates import parse_date
 from parsekit.codec.text import JSON, dumps
 from parsekit.errors import InternalServerError, InvalidJsonError, TypeMismatchError
-from parsekit.values import FileReference, PFGeoPoint, PFPolygon, Pointer, RelationReference, Value
+from parsekit.values import (
+    FileReference,
+    PFGeoPoint,
+    PFPolygon,
+    Pointer,
+    RelationReference,
+    Value,
+    date_from_ms,
+)
 
 __all__ = ["close_polygon", "decode_value", "read_interior", "unchecked_point"]
 
@@ -36,11 +44,12 @@ def _is_number(value: JSON) -> TypeGuard[int | float]:
 
 def _read_date(source: dict[str, JSON]) -> datetime | None:
     iso = source.get("iso")
-    if not isinstance(iso, str):
-        return None
     try:
-        return parse_date(iso)
-    except InvalidJsonError:
+        if isinstance(iso, str):
+            return parse_date(iso)
+        # JavaScript's Date takes milliseconds as well; 0 is no date, because Parse Server asks for a true value.
+        return date_from_ms(int(iso)) if _is_number(iso) and iso else None
+    except (InvalidJsonError, OverflowError):
         return None
 
 

@@ -20,6 +20,7 @@ import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
+from parsekit.engine.explaining import Explanation
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
 from parsekit.engine.read import ReadPath
@@ -271,11 +272,15 @@ class ParseEngine:
         state: QueryState | None = None,
     ) -> Any:
         """One object by id."""
-        return self.reads.get(state or QueryState(class_name), object_id, principal, kind)
+        return self.reads.get(class_name, object_id, principal, kind, state)
 
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
         return self.reads.count(state, principal)
+
+    def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
+        """How a query would run."""
+        return self.reads.explain(state, principal)
 
     def stream_objects(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int

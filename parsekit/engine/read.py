@@ -17,11 +17,22 @@ import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, check_relation_key, guard_query
 from parsekit.acl.policy import Access, hidden_fields_of
+from parsekit.engine.explaining import Explanation
 from parsekit.engine.views import PrincipalView, Views
-from parsekit.errors import ObjectNotFoundError, ParseError
+from parsekit.errors import ClassNameError, ObjectNotFoundError, ParseError, did_you_mean
 from parsekit.object import PFObject, hydrate
-from parsekit.object_state import CONTAINER, PLAIN, POINTER, ResultContext
-from parsekit.query.ast import NEVER, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo, RelativeTime
+from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
+from parsekit.query.ast import (
+    And,
+    Constraint,
+    KeyOfQuery,
+    Node,
+    Nor,
+    Or,
+    RelatedTo,
+    RelativeTime,
+    constraints_of,
+)
 from parsekit.query.keys import include_paths
 from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
 from parsekit.query.relative_time import resolve
@@ -45,13 +56,14 @@ _CONTAINERS: Final = frozenset({"Array", "Object"})
 
 
 @final
-@attrs.frozen(slots=True, eq=False)
-class _Template:
-    """What a statement's rows look like to an object: made once per statement."""
+class _Prepared:
+    """A get by id that was done before: its statement, and the shape of its row."""
 
-    fields: dict[str, tuple[Any, Any, int]]
-    acl_at: int
-    nulls_at: int
+    __slots__ = ("compiled", "shape")
+
+    def __init__(self, compiled: Compiled, shape: ResultShape) -> None:
+        self.compiled = compiled
+        self.shape = shape
 
 
 @final
@@ -73,26 +85,63 @@ class ReadPath:
         self._clock = clock
         self._default_limit = default_limit
         self._engine = engine
-        self._templates: dict[Any, _Template] = {}
-        store.on_reload(self._templates.clear)
+        self._shapes: dict[Compiled, ResultShape] = {}
+        store.on_reload(self._shapes.clear)
 
     # -- verbs -----------------------------------------------------------------------------------
 
     def find(self, state: QueryState, principal: Principal, kind: type[PFObject] | None) -> list[Any]:
         """The objects of a query, included ones attached."""
-        return self._retry(lambda: self._find(state, principal, kind, "find"))
+        try:
+            return self._find(state, principal, kind, "find")
+        except StaleCatalog:
+            return self._retry(lambda: self._find(state, principal, kind, "find"))
 
     def get(
-        self, state: QueryState, object_id: str, principal: Principal, kind: type[PFObject] | None
+        self, class_name: str, object_id: str, principal: Principal, kind: type[PFObject] | None, state: QueryState | None
     ) -> Any:
         """One object by id. ``ObjectNotFoundError`` when there is none that the principal may see."""
-        by_id = attrs.evolve(
-            state, where=Constraint("objectId", "$eq", object_id), order=(), limit=1, skip=0, from_local=False
+        if state is None:
+            prepared = self._views.of(principal).prepared.get(class_name)
+            if prepared is not None:
+                try:
+                    return self._get_prepared(prepared, object_id, principal, kind)
+                except StaleCatalog:
+                    pass
+        where = Constraint("objectId", "$eq", object_id)
+        by_id = (
+            QueryState(class_name, where, limit=1)
+            if state is None
+            else attrs.evolve(state, where=where, order=(), limit=1, skip=0, from_local=False)
         )
         found = self._retry(lambda: self._find(by_id, principal, kind, "get"))
+        if state is None and not self._store.database.in_write:
+            self._prepare_get(by_id, principal)
         if not found:
             raise ObjectNotFoundError()
         return found[0]
+
+    def _get_prepared(
+        self, prepared: _Prepared, object_id: str, principal: Principal, kind: type[PFObject] | None
+    ) -> Any:
+        rows = self._store.run_compiled(prepared.compiled, [object_id], self._views.of(principal).ids, 1, 0)
+        if not rows:
+            raise ObjectNotFoundError()
+        shape = prepared.shape
+        obj = object.__new__(self._classes(shape.class_name) if kind is None else kind)
+        obj._state, obj._context = rows[0], ResultContext(shape, True)
+        return obj
+
+    def _prepare_get(self, by_id: QueryState, principal: Principal) -> None:
+        """Remember the statement of a plain get, where nothing of it depends on the object that it finds."""
+        view = self._views.of(principal)
+        access, _ = view.reading(by_id.class_name, "get")
+        layout = self._store.catalog.layout(by_id.class_name)
+        if layout is None or access.hidden_by_owner or access.unusable_fields or access.private_fields:
+            return
+        shape, _ = self._shape(by_id, "find", view, "get", access, layout)
+        compiled = self._store.plans.statement(shape)
+        view.prepared[by_id.class_name] = _Prepared(compiled, self._result_shape(compiled, layout))
 
     def count(self, state: QueryState, principal: Principal) -> int:
         """How many objects match, whatever limit and skip."""
@@ -113,6 +162,50 @@ class ReadPath:
             iterator = iter(rows)
             while batch := list(islice(iterator, batch_size)):
                 yield from self._objects(state, compiled, batch, layout, view, access, kind)
+
+    def explain(self, state: QueryState, principal: Principal) -> Explanation:
+        """How the query would run; sub-queries that must run first are run."""
+        return self._retry(lambda: self._explain(state, principal))
+
+    def _explain(self, state: QueryState, principal: Principal) -> Explanation:
+        view = self._views.of(principal)
+        access, conjunct = view.reading(state.class_name, "find")
+        layout = self._layout(state.class_name)
+        if layout is None:
+            raise ClassNameError(
+                f"Class {state.class_name} does not exist.",
+                hint="there is nothing to explain" + did_you_mean(state.class_name, self._store.catalog.schema.classes),
+            )
+        state = _include_all(state, layout)
+        limit = self._default_limit if state.limit is None else state.limit
+        guarded = state if conjunct is None else attrs.evolve(state, where=And((state.where, conjunct)))
+        first: tuple[str, ...] = ()
+        shape, values = self._shape(state, "find", view, "find", access, layout)
+        try:
+            found = self._store.explain(shape, values, view.ids, limit, state.skip)
+        except NeedsResults:
+            first = tuple(f"{leaf.key} {leaf.op}" for leaf in constraints_of(state.where) if _is_subquery(leaf))
+            guarded = self._prepare(state, view, "find", layout, run_all=True)
+            shape, values = self._bare_shape(guarded, "find", access, layout)
+            found = self._store.explain(shape, values, view.ids, limit, state.skip)
+        compiled, bindings, statement, cached = found
+        return Explanation(
+            class_name=state.class_name,
+            dialect="SERVER",
+            principal=principal.kind if principal.user_id is None else f"user {principal.user_id}",
+            where=guarded.where,
+            shape=shape,
+            cached=cached,
+            sql=compiled.sql,
+            bindings=tuple(type(item).__name__ for item in bindings),
+            sqlite=statement.steps,
+            scans=statement.scans,
+            sorts=statement.sorts,
+            in_python=(*compiled.residual, *compiled.notes),
+            first=first,
+            includes=include_paths(state),
+            advice=statement.advice,
+        )
 
     def _retry(self, attempt: Callable[[], T]) -> T:
         for _ in range(_ATTEMPTS):
@@ -260,7 +353,7 @@ class ReadPath:
         schema = self._store.catalog.schema.get(owner.class_name)
         check_relation_key(schema, related, view.principal, view.role_names)
         try:
-            self.get(QueryState(owner.class_name), owner.object_id, view.principal, None)
+            self.get(owner.class_name, owner.object_id, view.principal, None, None)
         except ParseError:
             return False
         return True
@@ -306,7 +399,7 @@ class ReadPath:
         guarded = QueryState(query.class_name, self._filled(query.where, view, run_all=True))
         shape, values = shape_of(guarded, "find", None, limited=False)
         compiled, rows = self._store.run(shape, values, view.ids)
-        context = self._context(compiled, layout, complete=True)
+        context = ResultContext(self._result_shape(compiled, layout), True)
         root, *path = argument.key.split(".")
         found: list[Value] = []
         for row in rows:
@@ -318,21 +411,21 @@ class ReadPath:
 
     # -- rows to objects -------------------------------------------------------------------------
 
-    def _context(self, compiled: Compiled, layout: ClassLayout, *, complete: bool) -> ResultContext:
-        template = self._templates.get(compiled)
-        if template is None:
-            template = self._templates[compiled] = _template(compiled, layout)
-        return ResultContext(
-            layout.class_name,
-            template.fields,
-            acl_at=template.acl_at,
-            nulls_at=template.nulls_at,
-            acl_of=self._store.acl_json,
-            relations=layout.relations,
-            engine=self._engine,
-            complete=complete,
-            classes=self._classes,
-        )
+    def _result_shape(self, compiled: Compiled, layout: ClassLayout) -> ResultShape:
+        shape = self._shapes.get(compiled)
+        if shape is None:
+            positions = {name: place for place, name in enumerate(compiled.columns)}
+            shape = self._shapes[compiled] = ResultShape(
+                layout.class_name,
+                _field_entries(positions, layout),
+                acl_at=positions[ACL_COLUMN],
+                nulls_at=positions.get(NULLS_COLUMN, -1),
+                acl_of=self._store.acl_json,
+                relations=layout.relations,
+                engine=self._engine,
+                classes=self._classes,
+            )
+        return shape
 
     def _objects(
         self,
@@ -344,7 +437,8 @@ class ReadPath:
         access: Access,
         kind: type[PFObject] | None,
     ) -> list[Any]:
-        context = self._context(compiled, layout, complete=state.keys is None and not state.exclude_keys)
+        complete = state.keys is None and not state.exclude_keys
+        context = ResultContext(self._result_shape(compiled, layout), complete)
         objects = hydrate(self._classes(layout.class_name) if kind is None else kind, rows, context)
         if state.include or state.keys is not None or state.exclude_keys:
             self._include(objects, state, layout, view)
@@ -445,6 +539,10 @@ def _columns(state: QueryState, access: Access, layout: ClassLayout) -> frozense
     return frozenset((asked - excluded) | _ALWAYS_RETURNED | access.deciding_fields)
 
 
+def _is_subquery(leaf: Constraint) -> bool:
+    return isinstance(leaf.argument, QueryState | KeyOfQuery)
+
+
 def _below(keys: Iterable[str] | None, path: str) -> tuple[str, ...]:
     start = f"{path}."
     return tuple(key[len(start) :] for key in keys or () if key.startswith(start))
@@ -471,9 +569,8 @@ def _collect(value: Value | Missing, wanted: dict[str, dict[str, None]]) -> bool
     return isinstance(value, dict)
 
 
-def _template(compiled: Compiled, layout: ClassLayout) -> _Template:
-    positions = {name: place for place, name in enumerate(compiled.columns)}
-    fields: dict[str, tuple[Any, Any, int]] = {}
+def _field_entries(positions: dict[str, int], layout: ClassLayout) -> dict[str, FieldEntry]:
+    fields: dict[str, FieldEntry] = {}
     for column in layout.stored_columns():
         place = positions.get(column.names[0])
         if place is None:
@@ -482,4 +579,4 @@ def _template(compiled: Compiled, layout: ClassLayout) -> _Template:
         presented = POINTER if kind == "Pointer" else CONTAINER if kind in _CONTAINERS else PLAIN
         at: Any = slice(place, place + 2) if len(column.names) == 2 else place
         fields[column.key] = (at, column.decode, presented)
-    return _Template(fields, positions[ACL_COLUMN], positions.get(NULLS_COLUMN, -1))
+    return fields

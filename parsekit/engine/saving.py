@@ -108,7 +108,7 @@ class Saving:
         return writes.update(connection, obj.class_name, identity, plain, view)
 
     def _check_engine(self, obj: PFObject) -> None:
-        engine = obj.context.engine
+        engine = obj.context.shape.engine
         if engine is not None and engine is not self._engine:
             raise EngineError(
                 f"{obj.class_name} {obj.object_id}: it was read from another engine; make a new object with its values"

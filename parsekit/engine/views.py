@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from parsekit.acl.clp import Operation, WriteKind
 from parsekit.acl.policy import Access, authorize
 from parsekit.acl.principal import Principal, principal_ids
-from parsekit.query.ast import ALWAYS, Node
+from parsekit.query.ast import ALWAYS, And, Node
 
 if TYPE_CHECKING:
     from parsekit.storage.store import Store
@@ -25,7 +25,7 @@ class PrincipalView:
     ``ids`` is what ACLs may call the principal, ``None`` for a master, to whom no ACL applies.
     """
 
-    __slots__ = ("_accesses", "_conjuncts", "_store", "ids", "principal", "role_names")
+    __slots__ = ("_accesses", "_conjuncts", "_store", "ids", "prepared", "principal", "role_names")
 
     def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
         self.principal = principal
@@ -34,6 +34,8 @@ class PrincipalView:
         self.ids = None if principal.bypasses_permissions else principal_ids(principal, role_names)
         self._store = store
         self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
+        self.prepared: dict[str, Any] = {}
+        """What the read path remembers of gets by id, by class."""
         self._conjuncts: dict[tuple[str, Operation], tuple[Access, Node | None]] = {}
 
     def access(self, class_name: str, operation: Operation, during: WriteKind = "update") -> Access:
@@ -52,9 +54,17 @@ class PrincipalView:
         found = self._conjuncts.get(key)
         if found is None:
             access = self.access(class_name, operation)
-            node = access.constrain(ALWAYS)
-            found = self._conjuncts[key] = (access, None if node == ALWAYS else node)
+            found = self._conjuncts[key] = (access, _conjunct(access))
         return found
+
+
+def _conjunct(access: Access) -> Node | None:
+    """What an access adds to a query's conditions, ``None`` for nothing."""
+    node = access.constrain(ALWAYS)
+    if not isinstance(node, And):
+        return None
+    added = node.children[1:]
+    return added[0] if len(added) == 1 else And(added)
 
 
 @final

@@ -57,6 +57,7 @@ __all__ = [
     "RelativeTime",
     "TextSearch",
     "constraints_of",
+    "describe",
 ]
 
 Op: TypeAlias = Literal[
@@ -210,3 +211,18 @@ def constraints_of(node: Node) -> Iterator[Constraint]:
     elif isinstance(node, And | Or | Nor):
         for child in node.children:
             yield from constraints_of(child)
+
+
+def describe(node: Node) -> str:
+    """The tree in one line for people: keys, operators and logic, without a single value."""
+    if isinstance(node, Constraint):
+        return f"{node.key} {node.op}" if node.key else node.op
+    if isinstance(node, Constant):
+        return "always" if node.value else "never"
+    if isinstance(node, AclTest):
+        return f"ACL grants {node.access}"
+    parts = [describe(child) for child in node.children]
+    if isinstance(node, Nor):
+        return f"none of ({', '.join(parts)})"
+    word = " and " if isinstance(node, And) else " or "
+    return f"({word.join(parts)})" if parts else describe(Constant(isinstance(node, And)))

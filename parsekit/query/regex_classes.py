@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-__all__ = ["LINE_ENDS", "BadPatternError", "IcuSet", "PcreSet", "escape", "octal", "pcre_class", "shorthand", "without_turkic"]
+__all__ = ["LINE_ENDS", "BadPatternError", "IcuSet", "PcreSet", "escape", "octal", "pcre_class", "quotation", "shorthand", "without_turkic"]
 
 LINE_ENDS: Final = "\\n\\x0b\\x0c\\r\\x85\\u2028\\u2029"
 """ICU's line terminators, for use inside brackets."""
@@ -119,6 +119,14 @@ def octal(digits: str) -> int:
     return int(digits or "0", 8)
 
 
+def quotation(pattern: str, at: int, out: list[str]) -> int:
+    """Write the literal characters of the ``\\Q..\\E`` at ``at``; the position behind it."""
+    end = pattern.find("\\E", at)
+    behind = len(pattern) if end < 0 else end
+    out.extend(map(escape, pattern[at + 2 : behind]))
+    return min(behind + 2, len(pattern))
+
+
 def without_turkic(text: str) -> str:
     """A set that is compiled to fold case, kept from taking the Turkic i's for i, as ``regex`` does."""
     if "\u0130" in text or "\u0131" in text:
@@ -174,6 +182,8 @@ class PcreSet:
             at = self._item(at, characters, classes)
 
     def _item(self, at: int, out: list[str], classes: list[str]) -> int:
+        if self._pattern.startswith("\\Q", at):
+            return quotation(self._pattern, at, out)
         low, inside, at = self._atom(at)
         if inside is not None:
             classes.append(inside)
@@ -220,7 +230,8 @@ class IcuSet:
     def read(self, at: int, *, folds: bool) -> tuple[str, int]:
         """The set that starts with the bracket at ``at``, and the position behind it."""
         text, at = self._read(at)
-        return without_turkic(text) if folds else text, at
+        has_property = "\\p{" in text or "\\P{" in text
+        return without_turkic(text) if folds and not has_property else text, at
 
     def _read(self, at: int) -> tuple[str, int]:
         pattern = self._pattern
@@ -243,12 +254,17 @@ class IcuSet:
     def _piece(self, at: int) -> tuple[int, str]:
         pattern = self._pattern
         char = pattern[at]
+        if pattern.startswith("\\Q", at):
+            quoted: list[str] = []
+            return quotation(pattern, at, quoted), "".join(quoted)
         if char == "[":
             if pattern.startswith("[:", at):
                 return self._posix(at)
             inside, behind = self._read(at)
             return behind, inside
         if pattern.startswith(("&&", "--"), at):
+            if pattern[at - 1] in "[^" or pattern[at + 2 : at + 3] == "]":
+                raise BadPatternError("an operator of sets lacks an operand")
             return at + 2, pattern[at : at + 2]
         low, inside, behind = self._character(at)
         if inside is not None:

@@ -15,6 +15,7 @@ Not said here: compiling, time limits and literal prefixes (``regex``), the insi
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final, final
 
 import attrs
@@ -38,8 +39,7 @@ _GROUP_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _INLINE: Final = re.compile(r"\(\?(\^?[a-zA-Z]*(?:-[a-zA-Z]*)?)([:)])")
 _INLINE_FOLD: Final = re.compile(r"\(\?\^?[a-zA-Z]*i")
 _MAX_REPEAT: Final = 65535
-_BLANKS: Final = " \t\n\r\x0b\x0c"
-_UNICODE_BLANKS: Final = "\x85\u200e\u200f\u2028\u2029"
+_BLANKS: Final = " \t\n\r\x0b\x0c\x85\u200e\u200f\u2028\u2029"
 
 _TURKIC: Final = frozenset("iI\u0130\u0131")
 _SIMPLE_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "e": "\x1b", "a": "\a"}
@@ -80,6 +80,7 @@ class _Group:
     base_i: bool
     wrapped: bool = False
     variable: bool = False
+    looks_around: bool = False
     looks_behind: bool = False
 
 
@@ -155,11 +156,12 @@ class _Translator:
         self._quantifiable = True
         self._variable_atom = False
 
-    def _flush(self, keep: int = 0) -> None:
-        """Write the pending run of literal characters, but for the last ``keep``."""
+    def _flush(self, *, keep: int = 0, repeated: bool = False) -> None:
+        """Write the pending run of literal characters, but for the last ``keep``; as one item when ``repeated``."""
         end = len(self._run) - keep
         if end > 0:
-            self._out.append(_literal_run(self._run[:end], folds=self._on("i"), flavor=self._flavor))
+            text = _literal_run(self._run[:end], folds=self._on("i"), flavor=self._flavor)
+            self._out.append(f"(?:{text})" if repeated and self._on("i") else text)
             del self._run[:end]
 
     def _emit_cased(self, text: str) -> None:
@@ -204,7 +206,7 @@ class _Translator:
             self._plain(char)
 
     def _skip_layout(self, char: str) -> bool:
-        if char in _BLANKS or (char in _UNICODE_BLANKS and self._flavor == "pcre"):
+        if char in _BLANKS:
             self._at += 1
             return True
         if char == "#":
@@ -233,10 +235,11 @@ class _Translator:
     def _anchor(self, char: str) -> None:
         text = _ANCHORS.get((self._flavor, char, self._on("m")), "\\A")
         self._emit_anchor(text)
+        self._quantifiable = self._flavor == "icu"  # PCRE2 refuses to repeat an anchor, ICU an escaped one
 
     def _emit_anchor(self, text: str) -> None:
         self._emit(f"(?:{text})")
-        self._quantifiable = self._flavor == "icu"  # PCRE2 refuses to repeat an anchor
+        self._quantifiable = False
 
     # --- quantifiers ---
 
@@ -260,7 +263,7 @@ class _Translator:
         else:
             suffix = ""
         self._flush(keep=1)
-        self._flush()
+        self._flush(repeated=True)
         text = {"*": "*", "+": "+", "?": "?"}.get(char) or f"{{{low},{'' if high is None else high}}}"
         self._out.append(text + suffix)
         self._count_repeat(low, high)
@@ -299,7 +302,9 @@ class _Translator:
         self._flush()
         self._out.append(opening)
         behind = opening in ("(?<=", "(?<!")
-        self._groups.append(_Group(options, base_i=self._on("i"), looks_behind=behind))
+        around = behind or opening in ("(?=", "(?!")
+        group = _Group(options, base_i=self._on("i"), looks_around=around, looks_behind=behind)
+        self._groups.append(group)
         self._open_branch()
 
     def _inline(self, match: re.Match[str]) -> None:
@@ -379,6 +384,7 @@ class _Translator:
         self._close_branch()
         group = self._groups.pop()
         self._emit(")")
+        self._quantifiable = not (group.looks_around and self._flavor == "icu")
         self._variable_atom = group.variable
         self._group.variable |= group.variable
 
@@ -396,7 +402,7 @@ class _Translator:
                 self._literal(char)
             self._at = len(pattern) if end < 0 else end + 2
             return
-        if letter == "E":
+        if letter == "E" and self._flavor == "pcre":
             self._at += 2
             return
         if self._assertion(letter) or self._special(letter) or self._reference(letter):
@@ -410,9 +416,7 @@ class _Translator:
             self._literal(char)
 
     def _assertion(self, letter: str) -> bool:
-        word = shorthand("w", self._flavor)
-        word = f"(?-i:[{word}])" if self._on("i") else f"[{word}]"
-        boundary = f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
+        boundary = self._boundary() if letter in "bB" else ""
         text = {
             "A": "\\A",
             "G": "\\A",
@@ -428,12 +432,25 @@ class _Translator:
         self._emit_anchor(text)
         return True
 
+    def _boundary(self) -> str:
+        inside = shorthand("w", self._flavor)
+        if self._flavor == "pcre":
+            word = f"(?-i:[{inside}])" if self._on("i") else f"[{inside}]"
+            return f"(?:(?<={word})(?!{word})|(?<!{word})(?={word}))"
+        # ICU looks past marks and format characters, and finds no boundary in front of one.
+        mark = "[\\p{Grapheme_Extend}\\p{Cf}]"
+        before = f"[[{inside}]--{mark}]{mark}*+"
+        text = f"(?:(?!{mark})(?:(?=[{inside}])(?<!{before})|(?![{inside}])(?<={before})))"
+        return f"(?-i:{text})" if self._on("i") else text
+
     def _special(self, letter: str) -> bool:
         if letter == "R":
             text = _NEWLINE_SEQUENCE
         elif letter == "X":
             text = "\\X"
         elif letter == "N" and self._flavor == "pcre":
+            if re.compile(r"N\{(?!\d+,?\d*\})").match(self._pattern, self._at + 1):
+                raise BadPatternError("\\N{name} is not supported")
             text = "[^\\n]"
         else:
             return False
@@ -467,13 +484,6 @@ class _Translator:
         """An escape inside brackets: a character, the inside of a set, or nothing, and the position behind."""
         pattern = self._pattern
         letter = pattern[at + 1 : at + 2]
-        if letter == "Q":
-            end = pattern.find("\\E", at)
-            raise_at = len(pattern) if end < 0 else end
-            if raise_at == at + 2:
-                return None, None, raise_at + 2
-            inside = "".join(map(escape, pattern[at + 2 : raise_at]))
-            return None, inside, min(raise_at + 2, len(pattern))
         if letter == "E" and self._flavor == "pcre":
             return None, None, at + 2
         if letter == "b" and self._flavor == "pcre":
@@ -498,6 +508,8 @@ class _Translator:
         code = self._numeric(at, letter)
         if code is not None:
             return code
+        if letter == "N" and self._flavor == "icu":
+            return self._by_name(at)
         if letter.isascii() and letter.isalnum() and self._flavor == "pcre":
             raise BadPatternError(f"unrecognized character follows \\: {letter}")
         return letter, None, at + 2
@@ -508,7 +520,7 @@ class _Translator:
             "u": r"u([0-9a-fA-F]{4})",
             "U": r"U([0-9a-fA-F]{8})",
             "o": r"o\{([0-7]+)\}",
-            "0": r"0([0-7]{0,3})" if self._flavor == "icu" else r"0([0-7]{0,2})",
+            "0": r"0([0-7]{1,3})" if self._flavor == "icu" else r"0([0-7]{0,2})",
         }
         if letter in "12345678" and self._flavor == "pcre":
             spelling = r"([0-7]{1,3})"
@@ -527,10 +539,19 @@ class _Translator:
             raise BadPatternError("character code point too large")
         return chr(code), None, match.end()
 
+    def _by_name(self, at: int) -> tuple[str, None, int]:
+        match = re.compile(r"N\{([^{}]+)\}").match(self._pattern, at + 1)
+        if match is None:
+            raise BadPatternError("malformed \\N")
+        try:
+            return unicodedata.lookup(match[1]), None, match.end()
+        except KeyError:
+            raise BadPatternError(f"there is no character named {match[1]}") from None
+
     def _property(self, at: int) -> tuple[None, str, int]:
         pattern = self._pattern
         match = re.compile(r"[pP](?:\{(\^?)([^{}]+)\}|([A-Za-z]))").match(pattern, at + 1)
-        if match is None:
+        if match is None or (match[3] and self._flavor == "icu"):
             raise BadPatternError("malformed \\p")
         negated = (pattern[at + 1] == "P") != bool(match[1])
         name = match[2] or match[3]

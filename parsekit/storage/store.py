@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from parsekit.query.dialect import Dialect
-from parsekit.query.plan import Shape
+from parsekit.query.plan import Shape, plan_of
 from parsekit.schema import ClassSchema
 from parsekit.storage import catalog as catalogs
 from parsekit.storage import functions
@@ -31,6 +31,7 @@ from parsekit.values import Value
 
 if TYPE_CHECKING:
     from parsekit.storage.compiler import Compiled
+    from parsekit.storage.explain import StatementPlan
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store"]
 
@@ -117,6 +118,17 @@ class Store:
             StorageError: SQLite refused.
         """
         compiled = self.plans.statement(shape)
+        return compiled, self.run_compiled(compiled, values, principals, limit, skip)
+
+    def run_compiled(
+        self,
+        compiled: Compiled,
+        values: list[Value],
+        principals: frozenset[str] | None,
+        limit: int | None,
+        skip: int,
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement that ``run`` or ``plans`` gave. Raises as ``run`` does."""
         connection = self.database.reader()
         extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
         if principals is not None:
@@ -131,7 +143,26 @@ class Store:
             raise storage_error(self.database.place, error) from error
         if connection.data_version() != getattr(self._versions, "seen", None):
             self._check(connection)
-        return compiled, rows
+        return rows
+
+    def explain(
+        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, limit: int | None, skip: int
+    ) -> tuple[Compiled, tuple[Any, ...], StatementPlan, bool]:
+        """The statement of a query, what would be bound, SQLite's plan for it, and whether it was cached."""
+        from parsekit.storage.explain import explain_statement
+
+        misses = self.plans.misses
+        compiled = self.plans.statement(shape)
+        connection = self.database.reader()
+        extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+        if principals is not None:
+            in_write = self.database.in_write
+            extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
+        bindings = compiled.bindings(values, extra)
+        plan = plan_of(shape)
+        layout = self.catalog.layouts[plan.class_name]
+        statement = explain_statement(connection, compiled, bindings, layout, plan)
+        return compiled, bindings, statement, misses == self.plans.misses
 
     @contextlib.contextmanager
     def stream(

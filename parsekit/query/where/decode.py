@@ -294,8 +294,8 @@ def _parts(op: str, value: JSON) -> list[dict[str, JSON]]:
 def _keyless(part: JSON) -> dict[str, JSON]:
     """A part that is no object.
 
-    To JavaScript a number has no keys and so makes no condition (recorded x-04360); those of a text or an array
-    are 0, 1, ...
+    To JavaScript a number has no keys and so makes no condition (recorded x-04360); a text or an array has
+    the keys 0, 1, ...
     """
     if isinstance(part, str | list) and part:
         raise KeyNameError("Invalid key name: 0")

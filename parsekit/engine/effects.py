@@ -1,0 +1,193 @@
+"""What operations make of an object: its new values, and what a write's answer says of them.
+
+``work_out`` fills a ``Write`` from its operations and the values that are there; what a single operation means is said
+in ``operations``. ``echo_of`` is the REST answer beyond objectId and dates, ``learned_from`` the same for a
+``PFObject``, which wants whole values where REST shows the touched parts of a dotted path.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from parsekit.codec import check_interior
+from parsekit.errors import ValidationError
+from parsekit.operations import (
+    Add,
+    AddRelation,
+    AddUnique,
+    Delete,
+    Increment,
+    Operation,
+    RelationChange,
+    Remove,
+    RemoveRelation,
+    Sequence,
+    Set,
+    SetOnInsert,
+    apply_path,
+    relation_change,
+    value_on_create,
+)
+from parsekit.schema import ClassSchema, check_enum
+from parsekit.values import MISSING, Missing, Value
+
+if TYPE_CHECKING:
+    from parsekit.engine.write import Write
+
+__all__ = ["check_values", "echo_of", "fill_defaults", "learned_from", "still_required", "work_out"]
+
+_RELATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
+_ANSWERED: Final = (Increment, Add, AddUnique, Remove, SetOnInsert, Sequence)
+_UNSET: Final = (MISSING, None, "")
+
+
+def work_out(write: Write, schema: ClassSchema) -> None:
+    """Fill in the values that the operations lead to; the fields exist and are of the operations' types.
+
+    Raises:
+        NestedKeyError: 121, a nested key with ``$`` or ``.``.
+        TypeMismatchError: 111, an operation does not go with a value inside an Object or Array.
+    """
+    creating, changed = write.old is None, write.changed
+    for key, operation in write.operations.items():
+        if key == "ACL":
+            _set_acl(write, operation)
+            continue
+        if isinstance(operation, _RELATIONS):
+            write.relations[key] = _members(operation)
+            continue
+        if type(operation) is Set and "." not in key:
+            after: Value | Missing = operation.value
+            if isinstance(after, dict | list):
+                check_interior(after)
+            changed[key] = after
+            continue
+        _check_arguments(operation)
+        root, *path = key.split(".")
+        if creating and not path:
+            after = value_on_create(operation)
+        else:
+            after = apply_path(operation, write.value(root), path)
+        if after is not MISSING:
+            changed[root] = after
+            if root in write.removed:
+                write.removed.remove(root)
+        else:
+            changed.pop(root, None)
+            write.removed.append(root)
+    _drop_unknown(write, schema)
+
+
+def _set_acl(write: Write, operation: Operation) -> None:
+    """An ACL that is set to null counts as not sent; one that is deleted locks the object (server_divergences.md)."""
+    if not isinstance(operation, Set):
+        write.acl = {}
+    elif operation.value is not None:
+        write.acl = operation.value
+
+
+def _check_arguments(operation: Operation) -> None:
+    if isinstance(operation, Add | AddUnique):
+        check_interior(operation.objects)
+    elif isinstance(operation, Set | SetOnInsert):
+        check_interior(operation.value)
+
+
+def _drop_unknown(write: Write, schema: ClassSchema) -> None:
+    """Null defines no field, so a key without one holds nothing; nor do relation fields hold a value."""
+    fields = schema.fields
+    for key in [key for key in write.changed if key not in fields or fields[key].type == "Relation"]:
+        del write.changed[key]
+    if write.removed:
+        write.removed[:] = [key for key in write.removed if key in fields and fields[key].type != "Relation"]
+
+
+def _members(operation: AddRelation | RemoveRelation | RelationChange) -> tuple[list[str], list[str]]:
+    change = relation_change(operation)
+    return [item.object_id for item in change.added], [item.object_id for item in change.removed]
+
+
+# --- what the schema asks ---
+
+
+def fill_defaults(write: Write, schema: ClassSchema) -> None:
+    """Give a new object its default values, and refuse it without its required ones (RestWrite).
+
+    A key that is deleted takes its default too; one that is null or "" does not.
+
+    Raises:
+        ValidationError: 142 ``f is required``.
+    """
+    for key in schema.demanding:
+        field = schema.fields[key]
+        if field.default is not MISSING and key not in write.changed:
+            write.changed[key] = field.default
+            write.echo[key] = field.default
+            if key in write.removed:
+                write.removed.remove(key)
+        elif field.required and write.value(key) in _UNSET and not _exempt(write, key):
+            raise ValidationError(f"{key} is required")
+
+
+def still_required(write: Write, schema: ClassSchema) -> None:
+    """Refuse an update that empties a required key.
+
+    Raises:
+        ValidationError: 142 ``f is required``.
+    """
+    for key in schema.demanding:
+        if schema.fields[key].required and (key in write.changed or key in write.removed):
+            if write.value(key) in _UNSET and not _exempt(write, key):
+                raise ValidationError(f"{key} is required")
+
+
+def _exempt(write: Write, key: str) -> bool:
+    """A user's password is not stored under its key; the rules of ``_User`` check that there is one."""
+    return write.class_name == "_User" and key in ("password", "username", "email")
+
+
+def check_values(write: Write, schema: ClassSchema) -> None:
+    """Hold the new values to the enumerations of their fields. Raises ``ValidationError`` (142)."""
+    for key in schema.enumerated:
+        if key in write.changed:
+            check_enum(key, schema.fields[key], write.changed[key])
+
+
+# --- what is answered ---
+
+
+def learned_from(write: Write) -> dict[str, Value | Missing]:
+    """The values of a write that its author cannot know: results of operations, defaults, what hooks changed."""
+    learned: dict[str, Value | Missing] = dict(write.echo)
+    for key, operation in write.operations.items():
+        root = key.partition(".")[0]
+        if root != "ACL" and (root != key or isinstance(operation, _ANSWERED)):
+            learned[root] = write.value(root)
+    return learned
+
+
+def echo_of(write: Write) -> dict[str, Value]:
+    """What REST answers beyond objectId and dates (DatabaseController.sanitizeDatabaseResult)."""
+    echo: dict[str, Value] = {}
+    for key, operation in write.operations.items():
+        if isinstance(operation, _ANSWERED):
+            _expand(echo, key.split("."), write.value(key.partition(".")[0]))
+    echo.update({key: value for key, value in write.echo.items() if value is not MISSING})
+    return echo
+
+
+def _expand(echo: dict[str, Value], path: list[str], value: Value | Missing) -> None:
+    """Put the value that ``path`` leads to at that path, the whole array where the path goes into one."""
+    root = path[0]
+    if value is MISSING:
+        return
+    if len(path) == 1 or isinstance(value, list):
+        echo[root] = value
+        return
+    branch: Any = echo.setdefault(root, {})
+    for part in path[1:-1]:
+        value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
+        branch = branch.setdefault(part, {})
+    found = value.get(path[-1], MISSING) if isinstance(value, dict) else MISSING
+    if found is not MISSING:
+        branch[path[-1]] = found

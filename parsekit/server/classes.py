@@ -1,0 +1,125 @@
+"""``/classes``: find, get, create, update, delete (ClassesRouter, rest.js).
+
+Bodies become operations here and answers become JSON; every rule of a read or a write is the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from parsekit.codec import JSON, encode_value, format_date
+from parsekit.errors import InvalidQueryError
+from parsekit.query.ast import ALWAYS
+from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
+from parsekit.query.state import QueryState
+from parsekit.query.where import decode_query
+from parsekit.server.requests import Call, Response
+from parsekit.server.routing import Router
+from parsekit.server.writes import read_body
+
+__all__ = ["ROUTES", "create", "delete", "find", "get", "update"]
+
+_GET_KEYS: Final = frozenset(
+    {"keys", "include", "excludeKeys", "includeAll", "readPreference", "includeReadPreference",
+     "subqueryReadPreference"}
+)  # fmt: skip
+
+
+def find(call: Call, class_name: str) -> Response:
+    """``GET /classes/C``."""
+    # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
+    special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
+    asked = decode_query(class_name, call.asked, special_keys=special)
+    if asked.explain is not None and not call.principal.bypasses_permissions:
+        raise InvalidQueryError("Using the explain query parameter requires the master key")
+    state, redirected = _redirected(call, asked.state)
+    results: list[JSON] = []
+    if state.limit != 0:
+        results = [obj.to_fields_json() for obj in call.engine.find_objects(state, call.principal)]
+    if redirected:
+        for entry in results:
+            entry["className"] = state.class_name
+    body: dict[str, JSON] = {"results": results}
+    if asked.count:
+        body["count"] = call.engine.count_objects(state, call.principal)
+    return Response(200, body)
+
+
+def _redirected(call: Call, state: QueryState) -> tuple[QueryState, bool]:
+    """The query sent to the class that ``redirectClassNameForKey`` leads to, and whether it was (P9)."""
+    if state.redirect_key is None:
+        return state, False
+    schema = call.engine.schema.get(state.class_name)
+    field = None if schema is None else schema.fields.get(state.redirect_key)
+    target = field.target if field is not None and field.type == "Relation" else state.class_name
+    return attrs.evolve(state, class_name=target, redirect_key=None), True
+
+
+def get(call: Call, class_name: str, object_id: str) -> Response:
+    """``GET /classes/C/id``."""
+    asked = call.asked
+    if not _GET_KEYS.issuperset(asked):
+        raise InvalidQueryError("Improper encode of parameter")
+    state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS)
+    obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
+    return Response(200, obj.to_fields_json())
+
+
+def create(call: Call, class_name: str) -> Response:
+    """``POST /classes/C``."""
+    body = read_body(call, class_name, creating=True)
+    answer = call.engine.direct.create(
+        class_name,
+        body.operations,
+        call.principal,
+        object_id=body.object_id,
+        created_at=body.created_at,
+        updated_at=body.updated_at,
+        context=call.context,
+    )
+    location = f"{call.options.mount}/classes/{class_name}/{answer.object_id}"
+    entry: dict[str, JSON] = {"objectId": answer.object_id, "createdAt": format_date(answer.created_at)}
+    return Response(201, {**entry, **_echo(answer.echo)}, {"Location": location})
+
+
+def update(call: Call, class_name: str, object_id: str) -> Response:
+    """``PUT /classes/C/id``."""
+    body = read_body(call, class_name, creating=False)
+    answer = call.engine.direct.update(
+        class_name,
+        object_id,
+        body.operations,
+        call.principal,
+        new_id=body.object_id,
+        created_at=body.created_at,
+        updated_at=body.updated_at,
+        context=call.context,
+    )
+    return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
+
+
+def delete(call: Call, class_name: str, object_id: str) -> Response:
+    """``DELETE /classes/C/id``."""
+    call.engine.direct.delete(class_name, object_id, call.principal, context=call.context)
+    return Response(200, {})
+
+
+def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:
+    return {key: encode_value(value) for key, value in echo.items()}
+
+
+ROUTES: Final = Router()
+ROUTES.add("GET", "/classes/{class_name}", lambda call: find(call, call.captures["class_name"]))
+ROUTES.add("POST", "/classes/{class_name}", lambda call: create(call, call.captures["class_name"]))
+ROUTES.add(
+    "GET", "/classes/{class_name}/{id}", lambda call: get(call, call.captures["class_name"], call.captures["id"])
+)
+ROUTES.add(
+    "PUT", "/classes/{class_name}/{id}", lambda call: update(call, call.captures["class_name"], call.captures["id"])
+)
+ROUTES.add(
+    "DELETE", "/classes/{class_name}/{id}", lambda call: delete(call, call.captures["class_name"], call.captures["id"])
+)

@@ -1,0 +1,85 @@
+"""``/schemas`` and ``/purge``: the classes of the application, for a master (SchemasRouter, PurgeRouter)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from parsekit.acl.clp import render_permissions
+from parsekit.codec import JSON
+from parsekit.errors import ClassNameError, parse_error
+from parsekit.schema import ClassSchema
+from parsekit.schema_json import class_to_json
+from parsekit.server.guards import require_master, require_writing_master
+from parsekit.server.requests import Call, Response
+from parsekit.server.routing import Router
+
+__all__ = ["ROUTES"]
+
+
+def _rendered(item: ClassSchema) -> dict[str, JSON]:
+    return {**class_to_json(item), "classLevelPermissions": render_permissions(item)}
+
+
+def _list(call: Call) -> Response:
+    require_master(call)
+    return Response(200, {"results": [_rendered(item) for item in call.engine.schema_edits.listed()]})
+
+
+def _get(call: Call) -> Response:
+    require_master(call)
+    name = call.captures["class_name"]
+    found = next((item for item in call.engine.schema_edits.listed() if item.name == name), None)
+    if found is None:
+        raise ClassNameError(f"Class {name} does not exist.")
+    return Response(200, _rendered(found))
+
+
+def _class_name(call: Call) -> str | None:
+    in_path, in_body = call.captures.get("class_name"), call.body.get("className")
+    if in_path and in_body and in_path != in_body:
+        raise ClassNameError(f"Class name mismatch between {in_body} and {in_path}.")
+    return in_path or in_body
+
+
+def _create(call: Call) -> Response:
+    require_writing_master(call, "create a schema")
+    name = _class_name(call)
+    if not name:
+        raise parse_error(135, f"POST {call.path} needs a class name.")
+    body = call.body
+    made = call.engine.schema_edits.create(
+        name, body.get("fields"), body.get("classLevelPermissions"), body.get("indexes")
+    )
+    return Response(200, _rendered(made))
+
+
+def _update(call: Call) -> Response:
+    require_writing_master(call, "update a schema")
+    body = call.body
+    name = _class_name(call) or ""
+    changed = call.engine.schema_edits.alter(
+        name, body.get("fields"), body.get("classLevelPermissions"), body.get("indexes")
+    )
+    return Response(200, _rendered(changed))
+
+
+def _delete(call: Call) -> Response:
+    require_writing_master(call, "delete a schema")
+    call.engine.schema_edits.drop(call.captures["class_name"])
+    return Response(200, {})
+
+
+def _purge(call: Call) -> Response:
+    require_writing_master(call, "purge a schema")
+    call.engine.schema_edits.purge(call.captures["class_name"])
+    return Response(200, {})
+
+
+ROUTES: Final = Router()
+ROUTES.add("GET", "/schemas", _list)
+ROUTES.add("POST", "/schemas", _create)
+ROUTES.add("GET", "/schemas/{class_name}", _get)
+ROUTES.add("POST", "/schemas/{class_name}", _create)
+ROUTES.add("PUT", "/schemas/{class_name}", _update)
+ROUTES.add("DELETE", "/schemas/{class_name}", _delete)
+ROUTES.add("DELETE", "/purge/{class_name}", _purge)
