@@ -31,6 +31,7 @@ __all__ = [
     "DEFAULT_FIELDS",
     "FIELD_TYPES",
     "SYSTEM_CLASSES",
+    "VOLATILE_CLASSES",
     "ClassSchema",
     "Field",
     "FieldType",
@@ -184,6 +185,12 @@ DEFAULT_FIELDS: Final[Mapping[str, Mapping[str, Field]]] = MappingProxyType(
 """System class -> its own default fields (parse_server.md S5)."""
 
 SYSTEM_CLASSES: Final = frozenset(DEFAULT_FIELDS)
+
+VOLATILE_CLASSES: Final = frozenset({
+    "_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_GraphQLConfig", "_JobSchedule", "_Audience",
+    "_Idempotency",
+})  # fmt: skip
+"""Classes whose fields are the server's alone: a write adds none to them (SchemaController.volatileClasses)."""
 
 
 def default_fields(class_name: str) -> dict[str, Field]:

@@ -1,4 +1,4 @@
-"""All hypothesis strategies of the test suite: values, operations, where JSON."""
+"""All hypothesis strategies of the test suite: values and operations."""
 
 from __future__ import annotations
 

@@ -89,6 +89,11 @@ class Access:
         return self.hidden_fields | self.private_fields
 
     @property
+    def shows_everything(self) -> bool:
+        """Whether no field is hidden on any object, so that objects may go out as they are stored."""
+        return not (self.hidden_fields or self.private_fields or self.sealed_fields)
+
+    @property
     def deciding_fields(self) -> frozenset[str]:
         """Fields to fetch, asked for or not, because what is hidden depends on them: of whom an object is."""
         fields = {group.field for group in self.hidden_by_owner}

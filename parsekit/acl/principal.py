@@ -46,7 +46,7 @@ class Principal:
 
     kind: PrincipalKind
     user_id: str | None = None
-    session_token: str | None = attrs.field(default=None, eq=False)
+    session_token: str | None = attrs.field(default=None, repr=False, eq=False)
     installation_id: str | None = attrs.field(default=None, eq=False)
 
     def __attrs_post_init__(self) -> None:

@@ -42,8 +42,8 @@ __all__ = [
 PERMISSION_DENIED: Final = "Permission denied"
 
 MASTER_ONLY_CLASSES: Final = frozenset({
-    "_SCHEMA", "_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_GraphQLConfig", "_JobSchedule", "_Audience",
-    "_Idempotency",
+    "_SCHEMA", "_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_GraphQLConfig", "_JobSchedule",
+    "_Audience", "_Idempotency",
 })  # fmt: skip
 
 _WRITES: Final = frozenset({"create", "update", "delete", "addField"})

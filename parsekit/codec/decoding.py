@@ -47,7 +47,7 @@ def _read_date(source: dict[str, JSON]) -> datetime | None:
     try:
         if isinstance(iso, str):
             return parse_date(iso)
-        # JavaScript's Date takes milliseconds as well; 0 is no date, because Parse Server asks for a true value.
+        # JavaScript's Date takes milliseconds too; 0 is no date, since Parse Server asks for a true value.
         return date_from_ms(int(iso)) if _is_number(iso) and iso else None
     except (InvalidJsonError, OverflowError):
         return None

@@ -20,13 +20,17 @@ import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
+from parsekit.engine.bulk import Bulk
+from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
+from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.read import ReadPath
 from parsekit.engine.saving import Saving
+from parsekit.engine.schema_edits import SchemaEdits
 from parsekit.engine.views import PrincipalView, Views
-from parsekit.engine.write import Change, ClassRules, WritePath
+from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError
 from parsekit.object import PFObject
 from parsekit.query.state import QueryState
@@ -115,19 +119,21 @@ class ParseEngine:
             self.reads = ReadPath(
                 self.store, self.views, self.class_for, options.clock, options.default_limit, self
             )
-            self._listeners: list[Callable[[Sequence[Change]], None]] = []
-            self._changes: list[Change] = []
+            self.outbox = Outbox()
+            self.store.outbox = self.outbox
             self.rules: dict[str, ClassRules] = {}
             self.writes = WritePath(
                 self.store,
                 clock=options.clock,
                 new_id=options.new_id,
                 rules=self.rules,
-                publish=self._changes.append,
+                publish=self.outbox.publish,
                 keep_journal=options.journal,
                 inference=self.inference,
             )
             self._saving = Saving(self)
+            self.direct = DirectWrites(self)
+            self.schema_edits = SchemaEdits(self)
             self._prepare(schema, classes)
         except BaseException:
             self.store.close()
@@ -236,24 +242,17 @@ class ParseEngine:
     def transaction(self) -> Iterator[None]:
         """All or nothing: every save and delete in the block commits together, or none does. May be nested."""
         with self.store.write():
-            mark = len(self._changes)
-            try:
-                yield
-            except BaseException:
-                del self._changes[mark:]
-                raise
+            yield
         self.after_commit()
 
     def after_commit(self) -> None:
-        """Tell listeners of the changes that are committed by now. Called outside of the transaction."""
-        if self._changes and not self.store.database.in_write:
-            changes, self._changes[:] = tuple(self._changes), []
-            for listener in self._listeners:
-                listener(changes)
+        """Tell listeners of what is committed by now and make the calls that waited for it. No-op in a transaction."""
+        if not self.store.database.in_write:
+            self.outbox.deliver()
 
-    def on_changes(self, listener: Callable[[Sequence[Change]], None]) -> None:
+    def on_changes(self, listener: Listener) -> None:
         """Call ``listener`` with the changes of each transaction, after its commit and in commit order."""
-        self._listeners.append(listener)
+        self.outbox.listeners.append(listener)
 
     # -- what PFQuery and PFObject ask ---------------------------------------------------------------
 
@@ -302,11 +301,6 @@ class ParseEngine:
         """Bring objects up to date."""
         self._saving.fetch(objects, principal, tuple(include))
 
-    def import_rows(
-        self,
-        class_name: str,
-        rows: Iterable[Mapping[str, Value]],
-        principal: Principal,
-    ) -> int:
-        """Create objects from plain field mappings in one transaction; how many. ``objectId`` is kept where given."""
-        return self._saving.import_rows(class_name, rows, principal)
+    def bulk(self, principal: Principal) -> Bulk:
+        """A writer of many new objects, for imports."""
+        return Bulk(self, principal)

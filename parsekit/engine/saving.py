@@ -7,11 +7,12 @@ batches. A failed save keeps the object's pending operations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import attrs
 
+from parsekit.engine.effects import learned_from
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -23,7 +24,7 @@ from parsekit.errors import (
     ParseError,
 )
 from parsekit.object import PFObject
-from parsekit.operations import OperationSet, Set
+from parsekit.operations import OperationSet
 from parsekit.query.ast import Constraint
 from parsekit.query.state import QueryState
 from parsekit.values import Missing, Pointer, Value
@@ -166,40 +167,10 @@ class Saving:
                     raise ObjectNotFoundError("Object not found on the server.")
                 obj.refresh_from(found[obj.object_id])
 
-    # -- bulk ------------------------------------------------------------------------------------
-
-    def import_rows(
-        self, class_name: str, rows: Iterable[Mapping[str, Value]], principal: Principal
-    ) -> int:
-        """Create objects from plain fields in one transaction."""
-        count = 0
-        with self._engine.store.write() as connection:
-            view = self._engine.view(principal)
-            for row in rows:
-                fields = dict(row)
-                identity = fields.pop("objectId", None)
-                created = fields.pop("createdAt", None)
-                updated = fields.pop("updatedAt", None)
-                operations = OperationSet()
-                for key, value in fields.items():
-                    operations.perform(key, value if hasattr(value, "merge") else Set(value))
-                self._engine.writes.create(
-                    connection,
-                    class_name,
-                    operations,
-                    view,
-                    object_id=identity,
-                    created_at=created,
-                    updated_at=updated,
-                )
-                count += 1
-        self._engine.after_commit()
-        return count
-
 
 def _answer(write: Write) -> dict[str, Value | Missing]:
     """What the object learns from its save."""
-    answer: dict[str, Value | Missing] = {key: value for key, value in write.echo.items() if "." not in key}
+    answer = learned_from(write)
     answer["updatedAt"] = write.now
     if write.creating:
         answer["objectId"] = write.object_id

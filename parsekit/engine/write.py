@@ -1,18 +1,20 @@
-"""The write path: permission -> schema -> operations on the current row -> journal, in one transaction.
+"""The write path: permission -> hooks -> schema -> operations on the current row -> journal, in one transaction.
 
 Every write runs inside ``Store.write()``: the row is read for update under the principal's write ACL, operations are
 applied to what is there now (so two writers' increments both count), the row and its journal entry are written, and
 only after the commit does anybody hear of it. Whatever raises before the commit rolls everything back.
 
 ``Write`` is one object's change on its way; system classes (users, roles, sessions) add their rules to it through
-``ClassRules``. What an operation means is said in ``operations``, who may do what in ``acl.policy``.
+``ClassRules``, cloud code through ``WriteHooks``. What an operation means is said in ``operations``, what operations
+make of an object in ``effects``, who may do what in ``acl.policy``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 import apsw
 import attrs
@@ -21,23 +23,13 @@ from parsekit.acl.acl import canonical_acl
 from parsekit.acl.clp import default_object_acl
 from parsekit.acl.policy import Access
 from parsekit.acl.system import missing_object
+from parsekit.engine.effects import check_values, fill_defaults, still_required, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
-from parsekit.errors import ValidationError
-from parsekit.operations import (
-    AddRelation,
-    Delete,
-    OperationSet,
-    RelationChange,
-    RemoveRelation,
-    Set,
-    apply_path,
-    relation_change,
-    value_on_create,
-)
+from parsekit.errors import ObjectNotFoundError, ValidationError
+from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
-from parsekit.schema import check_field
 from parsekit.storage import journal
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import Store
@@ -45,11 +37,11 @@ from parsekit.storage.writer import StoredObject
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    from parsekit.acl.principal import Principal
+    from parsekit.acl.clp import Operation
 
-__all__ = ["Change", "ClassRules", "Write", "WritePath"]
+__all__ = ["Change", "ClassRules", "Write", "WriteHooks", "WritePath"]
 
-_RELATION_OPERATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
+_NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @final
@@ -57,9 +49,10 @@ _RELATION_OPERATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
 class Write:
     """One object's change on its way to the disk.
 
-    ``old`` are the fields before (``None`` on create), ``changed`` the new values by key, ``removed`` the keys to
-    clear, ``acl`` the new ACL (``MISSING``: as it is), ``relations`` the members to add and to remove by key, ``echo``
-    the keys whose values the answer carries beyond what Parse always answers.
+    ``old`` are the fields before (``None`` on create) and ``old_acl`` the ACL, ``changed`` the new values by key,
+    ``removed`` the keys to clear, ``acl`` the new ACL (``MISSING``: as it is), ``relations`` the members to add and to
+    remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
+    ``moved_to`` the objectId that an update gives the object. ``context`` is shared by the hooks of one write.
     """
 
     class_name: str
@@ -73,6 +66,10 @@ class Write:
     acl: Value | Missing = MISSING
     relations: dict[str, tuple[list[str], list[str]]] = attrs.Factory(dict)
     echo: dict[str, Value | Missing] = attrs.Factory(dict)
+    old_acl: Value = None
+    moved_to: str | None = None
+    created_at: datetime | None = None
+    context: Mapping[str, Value] = _NO_CONTEXT
 
     @property
     def creating(self) -> bool:
@@ -83,7 +80,7 @@ class Write:
         """The value that ``key`` will have."""
         if key in self.changed:
             return self.changed[key]
-        if key in self.removed or self.old is None:
+        if self.old is None or key in self.removed:
             return MISSING
         return self.old.get(key, MISSING)
 
@@ -114,9 +111,25 @@ class ClassRules(Protocol):
         """After the row is deleted, in the same transaction."""
 
 
+class WriteHooks(Protocol):
+    """What cloud code adds to a write. Each method runs inside the transaction and may refuse the write."""
+
+    def before_save(self, write: Write) -> None:
+        """After the permission check, before the schema is consulted; may replace ``write.operations``."""
+
+    def after_save(self, write: Write) -> None:
+        """The row is written; whatever the hooks do is to wait for the commit."""
+
+    def before_delete(self, write: Write) -> None:
+        """The row is there and may be deleted."""
+
+    def after_delete(self, write: Write) -> None:
+        """The row is deleted; whatever the hooks do is to wait for the commit."""
+
+
 @final
 class WritePath:
-    """Carries out writes. One per engine."""
+    """Carries out writes. One per engine. ``hooks`` is ``None`` while no cloud code is registered."""
 
     def __init__(
         self,
@@ -136,6 +149,7 @@ class WritePath:
         self._publish = publish
         self._keep_journal = keep_journal
         self._inference = inference
+        self.hooks: WriteHooks | None = None
 
     # -- create ----------------------------------------------------------------------------------
 
@@ -149,49 +163,47 @@ class WritePath:
         object_id: str | None = None,
         created_at: datetime | None = None,
         updated_at: datetime | None = None,
+        context: Mapping[str, Value] = _NO_CONTEXT,
     ) -> Write:
         """Create an object; call inside ``Store.write()``. What it answers is in the ``Write``."""
         view.access(class_name, "create", "create")
         now = created_at or self._clock()
-        write = Write(class_name, object_id or self._new_id(), view, now, operations)
-        self._apply(write)
+        if updated_at is not None and updated_at < now:
+            raise ValidationError("updatedAt cannot occur before createdAt")
+        write = Write(class_name, object_id or self._new_id(), view, now, operations, context=context)
+        write.created_at = now
+        if self.hooks is not None:
+            self.hooks.before_save(write)
         layout = self._inference.ensure(connection, write)
-        self._defaults(write, layout)
-        self._validate(write, layout)
+        work_out(write, layout.schema)
+        fill_defaults(write, layout.schema)
+        check_values(write, layout.schema)
         rules = self._rules.get(class_name)
         if rules is not None:
             rules.before_write(write, connection)
-        fields = {key: value for key, value in write.changed.items() if key not in layout.relations}
-        fields["objectId"] = write.object_id
-        fields["createdAt"] = now
-        fields["updatedAt"] = updated_at or now
-        acl = self._acl_of_new(write, layout)
-        self._mark_nulls(connection, layout, fields)
-        layout = self._store.catalog.layouts[class_name]
-        number = self._store.acl_number(connection, canonical_acl(acl))
-        self._store.writer.insert(connection, layout, fields, number)
-        self._relate(connection, write)
+        self._insert(connection, write, layout, updated_at)
         if rules is not None:
             rules.after_write(write, connection)
-        self._record(connection, write, "create", None, _with_acl(fields, acl))
+        if self.hooks is not None:
+            self.hooks.after_save(write)
         return write
 
-    def _acl_of_new(self, write: Write, layout: ClassLayout) -> Value:
-        if write.acl is MISSING or write.acl is None:
-            return default_object_acl(layout.schema, write.view.principal)
-        return write.acl
-
-    def _defaults(self, write: Write, layout: ClassLayout) -> None:
-        for key, field in layout.schema.fields.items():
-            if field.default is not MISSING and key not in write.changed and key not in write.removed:
-                write.changed[key] = field.default
-                write.echo[key] = field.default
-            if field.required and write.value(key) in (MISSING, None, "") and not self._exempt(write, key):
-                raise ValidationError(f"{key} is required")
-
-    def _exempt(self, write: Write, key: str) -> bool:
-        """A user's password is not stored under its key; ``user`` checks that there is one."""
-        return write.class_name == "_User" and key in ("password", "username", "email")
+    def _insert(
+        self, connection: apsw.Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
+    ) -> None:
+        fields = write.changed.copy()
+        fields["objectId"] = write.object_id
+        fields["createdAt"] = write.now
+        fields["updatedAt"] = updated_at or write.now
+        acl = write.acl
+        if acl is MISSING:
+            acl = default_object_acl(layout.schema, write.view.principal)
+        layout = self._mark_nulls(connection, layout, fields)
+        number = 0 if acl is None else self._store.acl_number(connection, canonical_acl(acl))
+        self._store.writer.insert(connection, layout, fields, number)
+        if write.relations:
+            self._relate(connection, write)
+        self._record(connection, write, "create", None, _with_acl(fields, acl))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -202,35 +214,83 @@ class WritePath:
         object_id: str,
         operations: OperationSet,
         view: PrincipalView,
+        *,
+        new_id: str | None = None,
+        context: Mapping[str, Value] = _NO_CONTEXT,
     ) -> Write:
-        """Update an object; call inside ``Store.write()``. 101 when it is absent or may not be written."""
-        access = view.access(class_name, "update")
-        layout = self._store.catalog.layout(class_name)
-        old = None if layout is None else self._read(connection, layout, object_id, view, access)
-        if layout is None or old is None:
-            raise missing_object(class_name, "update", view.principal)
-        write = Write(class_name, object_id, view, self._clock(), operations, old=old.fields)
-        self._apply(write)
+        """Update an object; call inside ``Store.write()``. 101 when it is absent or may not be written.
+
+        Another ``new_id`` moves the object to that id (server_divergences.md).
+        """
+        layout, old = self._for_update(connection, class_name, object_id, view, "update")
+        write = Write(class_name, object_id, view, self._clock(), operations, old=old.fields, context=context)
+        write.old_acl = self._store.acls.entry(connection, old.acl)
+        if new_id is not None and new_id != object_id:
+            write.moved_to = new_id
+        if self.hooks is not None:
+            self.hooks.before_save(write)
         layout = self._inference.ensure(connection, write)
-        self._validate(write, layout)
-        self._still_required(write, layout)
+        work_out(write, layout.schema)
+        still_required(write, layout.schema)
+        check_values(write, layout.schema)
         rules = self._rules.get(class_name)
         if rules is not None:
             rules.before_write(write, connection)
-        changed = {key: value for key, value in write.changed.items() if key not in layout.relations}
-        changed["updatedAt"] = write.now
-        self._mark_nulls(connection, layout, changed)
-        layout = self._store.catalog.layouts[class_name]
-        number = old.acl
-        if write.acl is not MISSING:
-            number = self._store.acl_number(connection, canonical_acl({} if write.acl is None else write.acl))
-        removed = [key for key in write.removed if key in layout.columns]
-        self._store.writer.update(connection, layout, old, changed, removed, number)
-        self._relate(connection, write)
+        self._put(connection, write, layout, old)
         if rules is not None:
             rules.after_write(write, connection)
-        self._record_update(connection, write, old, changed, removed)
+        if self.hooks is not None:
+            self.hooks.after_save(write)
         return write
+
+    def _put(
+        self, connection: apsw.Connection, write: Write, layout: ClassLayout, old: StoredObject
+    ) -> None:
+        changed = write.changed.copy()
+        changed["updatedAt"] = write.now
+        if write.moved_to is not None:
+            changed["objectId"] = write.moved_to
+        layout = self._mark_nulls(connection, layout, changed)
+        number = old.acl
+        if write.acl is not MISSING:
+            number = self._store.acl_number(connection, canonical_acl(write.acl))
+        self._store.writer.update(connection, layout, old, changed, write.removed, number)
+        if write.relations:
+            self._relate(connection, write)
+        if write.moved_to is not None:
+            self._move(connection, write, layout, changed)
+        else:
+            self._record_update(connection, write, changed)
+
+    def _move(
+        self, connection: apsw.Connection, write: Write, layout: ClassLayout, changed: dict[str, Value]
+    ) -> None:
+        """The journal knows no moving: the object is deleted there and created anew under its new id."""
+        assert write.old is not None and write.moved_to is not None
+        self._store.writer.move_relations(connection, layout, write.object_id, write.moved_to)
+        self._record(connection, write, "delete", _with_acl(write.old, write.old_acl), None)
+        write.object_id = write.moved_to
+        kept = {key: value for key, value in write.old.items() if key not in write.removed}
+        acl = write.old_acl if write.acl is MISSING else write.acl
+        self._record(connection, write, "create", None, _with_acl({**kept, **changed}, acl))
+
+    def _for_update(
+        self,
+        connection: apsw.Connection,
+        class_name: str,
+        object_id: str,
+        view: PrincipalView,
+        operation: Operation,
+    ) -> tuple[ClassLayout, StoredObject]:
+        access = view.access(class_name, operation)
+        layout = self._store.catalog.layout(class_name)
+        old = None if layout is None else self._read(connection, layout, object_id, view, access)
+        if layout is None or old is None:
+            missing = missing_object(class_name, operation, view.principal)
+            if operation == "delete" and isinstance(missing, ObjectNotFoundError):
+                raise ObjectNotFoundError("Object not found for delete.", hint=missing.hint)
+            raise missing
+        return layout, old
 
     def _read(
         self,
@@ -248,68 +308,60 @@ class WritePath:
         allowed = compile_predicate(access.conjunct, Dialect.SERVER)
         return old if allowed(old.fields) else None
 
-    def _still_required(self, write: Write, layout: ClassLayout) -> None:
-        for key in (*write.changed, *write.removed):
-            field = layout.schema.fields.get(key)
-            if field is not None and field.required and write.value(key) in (MISSING, None, ""):
-                if not self._exempt(write, key):
-                    raise ValidationError(f"{key} is required")
-
     # -- delete ----------------------------------------------------------------------------------
 
     def delete(
-        self, connection: apsw.Connection, class_name: str, object_id: str, view: PrincipalView
+        self,
+        connection: apsw.Connection,
+        class_name: str,
+        object_id: str,
+        view: PrincipalView,
+        *,
+        context: Mapping[str, Value] = _NO_CONTEXT,
     ) -> None:
         """Delete an object; call inside ``Store.write()``. 101 when it is absent or may not be written."""
-        access = view.access(class_name, "delete")
-        layout = self._store.catalog.layout(class_name)
-        old = None if layout is None else self._read(connection, layout, object_id, view, access)
-        if layout is None or old is None:
-            raise missing_object(class_name, "delete", view.principal)
-        write = Write(class_name, object_id, view, self._clock(), OperationSet(), old=old.fields)
+        self._delete(connection, class_name, object_id, view, self.hooks, context)
+
+    def purge(
+        self, connection: apsw.Connection, class_name: str, object_id: str, view: PrincipalView
+    ) -> None:
+        """Delete an object without asking cloud code (PurgeRouter)."""
+        self._delete(connection, class_name, object_id, view, None, _NO_CONTEXT)
+
+    def _delete(
+        self,
+        connection: apsw.Connection,
+        class_name: str,
+        object_id: str,
+        view: PrincipalView,
+        hooks: WriteHooks | None,
+        context: Mapping[str, Value],
+    ) -> None:
+        layout, old = self._for_update(connection, class_name, object_id, view, "delete")
+        write = Write(class_name, object_id, view, self._clock(), OperationSet(), old=old.fields, context=context)
+        write.old_acl = self._store.acls.entry(connection, old.acl)
+        if hooks is not None:
+            hooks.before_delete(write)
         self._store.writer.delete(connection, layout, old.rid, object_id)
         rules = self._rules.get(class_name)
         if rules is not None:
             rules.after_delete(write, connection)
-        before = _with_acl(old.fields, self._store.acls.entry(connection, old.acl))
-        self._record(connection, write, "delete", before, None)
+        self._record(connection, write, "delete", _with_acl(old.fields, write.old_acl), None)
+        if hooks is not None:
+            hooks.after_delete(write)
 
     # -- the parts -------------------------------------------------------------------------------
 
-    def _apply(self, write: Write) -> None:
-        """Work out the new values from the operations and the values that are there."""
-        for key, operation in write.operations.items():
-            if key == "ACL":
-                write.acl = operation.value if isinstance(operation, Set) else {}
-                continue
-            if isinstance(operation, _RELATION_OPERATIONS):
-                write.relations[key] = _members(operation)
-                continue
-            root, *path = key.split(".")
-            if write.creating and not path:
-                after = value_on_create(operation)
-            else:
-                after = apply_path(operation, write.value(root), path)
-            if after is MISSING:
-                write.changed.pop(root, None)
-                write.removed.append(root)
-            else:
-                write.changed[root] = after
-                if root in write.removed:
-                    write.removed.remove(root)
-            if not isinstance(operation, Set | Delete) or path:
-                write.echo[root] = after
-
-    def _validate(self, write: Write, layout: ClassLayout) -> None:
-        for key, value in write.changed.items():
-            check_field(write.class_name, key, layout.schema.require_field(key), value)
-
     def _mark_nulls(
         self, connection: apsw.Connection, layout: ClassLayout, fields: Mapping[str, Value]
-    ) -> None:
-        fresh = [key for key, value in fields.items() if value is None and layout.keeps_null(key) and key not in layout.null_keys]
-        if fresh:
-            self._store.mark_null_keys(connection, layout.class_name, fresh)
+    ) -> ClassLayout:
+        if None not in fields.values():
+            return layout
+        fresh = [key for key, value in fields.items() if value is None and key not in layout.null_keys]
+        if not fresh:
+            return layout
+        self._store.mark_null_keys(connection, layout.class_name, fresh)
+        return self._store.catalog.layouts[layout.class_name]
 
     def _relate(self, connection: apsw.Connection, write: Write) -> None:
         for key, (added, removed) in write.relations.items():
@@ -319,19 +371,13 @@ class WritePath:
             if added:
                 self._store.writer.relate(connection, table, write.object_id, added)
 
-    def _record_update(
-        self,
-        connection: apsw.Connection,
-        write: Write,
-        old: StoredObject,
-        changed: dict[str, Value],
-        removed: Iterable[str],
-    ) -> None:
-        before = {key: old.fields[key] for key in (*changed, *removed) if key in old.fields}
-        after = dict(changed)
+    def _record_update(self, connection: apsw.Connection, write: Write, changed: dict[str, Value]) -> None:
+        assert write.old is not None
+        old: dict[str, Value] = write.old
+        before = {key: old[key] for key in (*changed, *write.removed) if key in old}
+        after = changed
         if write.acl is not MISSING:
-            before = _with_acl(before, self._store.acls.entry(connection, old.acl))
-            after = _with_acl(after, write.acl)
+            before, after = _with_acl(before, write.old_acl), _with_acl(after, write.acl)
         self._record(connection, write, "update", before, after)
 
     def _record(
@@ -344,7 +390,7 @@ class WritePath:
     ) -> None:
         sequence = 0
         if write.relations and after is not None:
-            after = {**after, **{f"{key}": _journal_relation(change) for key, change in write.relations.items()}}
+            after = {**after, **{key: _journal_relation(change) for key, change in write.relations.items()}}
         if self._keep_journal:
             sequence = journal.append(
                 connection, date_to_ms(write.now), write.class_name, write.object_id, kind, before, after
@@ -356,11 +402,6 @@ def _with_acl(fields: dict[str, Value], acl: Value) -> dict[str, Value]:
     return fields if acl is None else {**fields, "ACL": acl}
 
 
-def _journal_relation(change: tuple[list[str], list[str]]) -> Value:
+def _journal_relation(change: tuple[Iterable[str], Iterable[str]]) -> Value:
     added, removed = change
-    return {"__op": "Relation", "add": added, "remove": removed}
-
-
-def _members(operation: AddRelation | RemoveRelation | RelationChange) -> tuple[list[str], list[str]]:
-    change = relation_change(operation)
-    return [item.object_id for item in change.added], [item.object_id for item in change.removed]
+    return {"__op": "Relation", "add": list(added), "remove": list(removed)}

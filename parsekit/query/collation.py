@@ -1,14 +1,14 @@
 """How two stored values compare: equality, order, and the bytes that stand for a value's place in the order.
 
-MongoDB's order is a total order over all values; ``collation_bytes`` writes a value's place in it as bytes that
-compare like the values (``memcmp``), so that SQLite can sort by them. Kinds order null < number < string < object <
-array < bytes < boolean < date. The first byte is the kind; MongoDB's range operators compare within one kind only,
-which here means: with the same first byte.
+MongoDB's order is a total order over all values; ``collation_bytes`` writes a value's place in it as bytes
+that compare like the values (``memcmp``), so that SQLite can sort by them. Kinds order null < number < string
+< object < array < bytes < boolean < date. The first byte is the kind; MongoDB's range operators compare
+within one kind only, which here means: with the same first byte.
 
 Numbers are exact across ``int`` and ``float``: eight bytes of the nearest double, then what the double lost.
 
-The local datastore compares as Foundation does: ``isEqual:`` is Python's ``==`` on these values (``True == 1``
-included), ``compare:`` orders strings by canonical decomposition and UTF-16 units.
+The local datastore compares as Foundation does: ``isEqual:`` is Python's ``==`` on these values (``True ==
+1`` included), ``compare:`` orders strings by canonical decomposition and UTF-16 units.
 
 Not said here: arrays tested element by element (``comparison``), the sort of a result (``ordering``).
 """
@@ -68,21 +68,25 @@ _SIGN: Final = 1 << 63
 _ALL_BITS: Final = (1 << 64) - 1
 _EXACT_INT: Final = 1 << 53
 _SCALARS: Final = frozenset({str, int, float, bool, datetime, bytes, Pointer, FileReference, PFGeoPoint})
+_EXACT: Final = _SCALARS | {PFPolygon, RelationReference}
 
 
 def plain(value: Value) -> Value:
     """An argument as the exact type that stored values have (a ``StrEnum`` member becomes its text)."""
-    for kind in (bool, int, float, str, bytes):
-        if isinstance(value, kind):
-            return value if type(value) is kind else kind(value)
+    if value is None or value.__class__ in _EXACT:
+        return value
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
     return value
 
 
-# --- equality -------------------------------------------------------------------------------------------------
+# --- equality
+# -------------------------------------------------------------------------------------------------
 
 
 def _ring(polygon: PFPolygon) -> tuple[tuple[float, float], ...]:
@@ -116,7 +120,8 @@ def equality(rules: Dialect) -> Equality:
     return same
 
 
-# --- order ----------------------------------------------------------------------------------------------------
+# --- order
+# ----------------------------------------------------------------------------------------------------
 
 
 def canonical_utf16(text: str) -> bytes:
@@ -141,7 +146,8 @@ def _text_bytes(text: str) -> bytes:
 
 
 def dictionary_view(value: Value) -> dict[str, Value] | None:
-    """The object that MongoDB holds for a typed value inside an Array or Object; ``None`` when it is no object."""
+    """The object that MongoDB holds for a typed value inside an Array or Object; ``None`` when it is no
+    object."""
     match value:
         case dict():
             return value
@@ -185,8 +191,8 @@ def _scalar_bytes(value: Value) -> bytes | None:
 def collation_bytes(value: Value | Missing) -> bytes:
     """The place of a value in MongoDB's order, as bytes that compare like the values.
 
-    Typed values are taken as MongoDB holds them inside an Array or Object: a pointer is an object there. For the
-    value of a field itself see ``paths.stored_form``.
+    Typed values are taken as MongoDB holds them inside an Array or Object: a pointer is an object there. For
+    the value of a field itself see ``paths.stored_form``.
     """
     if value is None or value is MISSING:
         return _NULL

@@ -1,15 +1,16 @@
-"""Equality, order, membership and existence: ``$eq $ne $lt $lte $gt $gte $in $nin $all $containedBy $exists``.
+"""Equality, order, membership and existence: ``$eq $ne $lt $lte $gt $gte $in $nin $all $containedBy
+$exists``.
 
-Each operator is a test of one value (an *element test*) and a way to lift it over what a key reaches (``paths``):
-``$eq`` and the range operators ask for any value, ``$ne`` and ``$nin`` are the negation of ``$eq`` and ``$in``,
-``$all`` asks for a value per member, ``$containedBy`` looks at whole arrays.
+Each operator is a test of one value (an *element test*) and a way to lift it over what a key reaches
+(``paths``): ``$eq`` and the range operators ask for any value, ``$ne`` and ``$nin`` are the negation of
+``$eq`` and ``$in``, ``$all`` asks for a value per member, ``$containedBy`` looks at whole arrays.
 
-Range operators compare within one kind: under ``mismatch_raises`` another kind fails the query with 102, otherwise
-it does not match (MongoDB's type bracketing).
+Range operators compare within one kind: under ``mismatch_raises`` another kind fails the query with 102,
+otherwise it does not match (MongoDB's type bracketing).
 
-A field that holds a Pointer is the string ``Class$id`` in MongoDB, and Parse writes a bare id given to an operator as
-``TargetClass$id``. So an operator's string is compared with the id, and an equality's string never matches
-(recorded families ``mismatch``, ``pointer-wrong-class``).
+A field that holds a Pointer is the string ``Class$id`` in MongoDB, and Parse writes a bare id given to an
+operator as ``TargetClass$id``. So an operator's string is compared with the id, and an equality's string
+never matches (recorded families ``mismatch``, ``pointer-wrong-class``).
 
 Not said here: which values a path reaches (``paths``), how two values order (``collation``).
 """
@@ -65,7 +66,8 @@ def negate(test: Test) -> Test:
     return lambda value: not test(value)
 
 
-# --- typed fields ---------------------------------------------------------------------------------------------
+# --- typed fields
+# ---------------------------------------------------------------------------------------------
 
 
 def _field_test(element: Test, *, bare_ids: bool) -> Test:
@@ -91,7 +93,8 @@ def _lift(element: Test, rules: Dialect, path: Sequence[str], key: str, *, bare_
     return any_value(element, path, rules, key, field=field)
 
 
-# --- equality -------------------------------------------------------------------------------------------------
+# --- equality
+# -------------------------------------------------------------------------------------------------
 
 
 def _equal_element(argument: Value, rules: Dialect) -> Test:
@@ -108,7 +111,8 @@ def equal_test(argument: Value, rules: Dialect, path: Sequence[str], key: str, *
     return _lift(_equal_element(plain(argument), rules), rules, path, key, bare_ids=bare_ids)
 
 
-# --- order ----------------------------------------------------------------------------------------------------
+# --- order
+# ----------------------------------------------------------------------------------------------------
 
 
 def _kinds_of(argument: Value, rules: Dialect) -> frozenset[type] | None:
@@ -120,7 +124,7 @@ def _kinds_of(argument: Value, rules: Dialect) -> frozenset[type] | None:
     return frozenset({kind}) if kind in (str, datetime) else None
 
 
-def _never(value: Value | Missing) -> bool:
+def _never(_: Value | Missing) -> bool:
     return False
 
 
@@ -128,13 +132,15 @@ def _strict_element(op: str, argument: Value, rules: Dialect) -> Test:
     """A range operator under ``mismatch_raises``: null and missing never match, other kinds fail."""
     compare = COMPARISONS[op]
     kinds = _kinds_of(argument, rules) or frozenset()
-    canonical = rules.string_order == "canonical-utf16" and type(argument) is str
-    bound = canonical_utf16(argument) if canonical else argument
+    place: Callable[[Value], Value] = lambda value: value  # noqa: E731
+    if rules.string_order == "canonical-utf16" and type(argument) is str:
+        place = canonical_utf16
+    bound = place(argument)
 
     def test(value: Value | Missing) -> bool:
         kind = value.__class__
         if kind in kinds:
-            return compare(canonical_utf16(value) if canonical else value, bound)
+            return compare(place(value), bound)
         if value is None or value is MISSING:
             return False
         raise InvalidQueryError(
@@ -179,7 +185,8 @@ def comparison_test(op: str, argument: Value, rules: Dialect, path: Sequence[str
     return _lift(element, rules, path, key)
 
 
-# --- membership -----------------------------------------------------------------------------------------------
+# --- membership
+# -----------------------------------------------------------------------------------------------
 
 
 def _flattened(members: Iterable[Value], rules: Dialect) -> list[Value]:
@@ -299,7 +306,8 @@ def _contained(value: Value | Missing, member: Test) -> bool:
     return all(map(member, value))  # a dictionary gives its keys, as Foundation enumerates it
 
 
-# --- existence ------------------------------------------------------------------------------------------------
+# --- existence
+# ------------------------------------------------------------------------------------------------
 
 
 def exists_test(wanted: bool, rules: Dialect, path: Sequence[str], key: str) -> Test:

@@ -1,11 +1,11 @@
 """The two meanings of a constraint tree, as named rules.
 
-Parse Server on MongoDB and the iOS SDK's local datastore answer some queries differently. Every difference is one
-attribute of ``Dialect``; operators consult the attribute and never ask which dialect it is. A third dialect would be
-a third set of values.
+Parse Server on MongoDB and the iOS SDK's local datastore answer some queries differently. Every difference is
+one attribute of ``Dialect``; operators consult the attribute and never ask which dialect it is. A third
+dialect would be a third set of values.
 
-Sources: ``ios_sdk`` D1-D50 (the list of differences), ``parse_server`` Q1-Q27, MongoTransform.js for what reaches
-MongoDB, and the recorded answers under ``tests/conformance``.
+Sources: ``ios_sdk`` D1-D50 (the list of differences), ``parse_server`` Q1-Q27, MongoTransform.js for what
+reaches MongoDB, and the recorded answers under ``tests/conformance``.
 
 Not said here: what an operator does (``matcher`` and its families), how REST JSON becomes a tree (``where``).
 """
@@ -27,7 +27,8 @@ BoxRule: TypeAlias = Literal["planar", "checked"]
 @final
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """One meaning of every operator, as named rules; ``Dialect.SERVER`` and ``Dialect.IOS_LOCAL`` are the two.
+    """One meaning of every operator, as named rules; ``Dialect.SERVER`` and ``Dialect.IOS_LOCAL`` are the
+    two.
 
     Instances are immutable and compare by value, so a dialect can be part of a cache key.
     """
@@ -49,8 +50,8 @@ class Dialect:
     """``true`` equals and orders as 1, ``false`` as 0 (D5)."""
 
     mismatch_raises: bool
-    """A comparison, regex or geo test on a value of another type fails the query with 102; otherwise it does not
-    match (D6-D8)."""
+    """A comparison, regex or geo test on a value of another type fails the query with 102; otherwise it does
+    not match (D6-D8)."""
 
     key_order_matters: bool
     """Two objects are equal only with their keys in the same order (D44)."""
@@ -63,8 +64,8 @@ class Dialect:
     """Arrays among the members of ``$in`` and ``$nin`` are replaced by their elements, one level (D43)."""
 
     all_needs_array: bool
-    """``$all`` fails with 102 on anything but an array, a missing key included; otherwise a scalar counts as an
-    array of one (D11, D12)."""
+    """``$all`` fails with 102 on anything but an array, a missing key included; otherwise a scalar counts as
+    an array of one (D11, D12)."""
 
     empty_all_matches: bool
     """``$all: []`` matches every array; otherwise nothing (D13)."""
@@ -74,12 +75,12 @@ class Dialect:
 
     # --- keys ---
     paths: PathRule
-    """How a dotted key walks: ``fan-out`` through arrays, as MongoDB does, or through ``dictionaries`` only, anything
-    else failing with 102 (D15-D17, ios_sdk 3.2)."""
+    """How a dotted key walks: ``fan-out`` through arrays, as MongoDB does, or through ``dictionaries`` only,
+    anything else failing with 102 (D15-D17, ios_sdk 3.2)."""
 
     typed_fields_as_stored: bool
-    """A top-level Pointer is the string ``Class$id``, a GeoPoint the array [longitude, latitude], a File its name, a
-    Relation absent, because that is what MongoDB holds (MongoTransform)."""
+    """A top-level Pointer is the string ``Class$id``, a GeoPoint the array [longitude, latitude], a File its
+    name, a Relation absent, because that is what MongoDB holds (MongoTransform)."""
 
     # --- text ---
     regex_flavor: RegexFlavor
@@ -102,28 +103,31 @@ class Dialect:
 
     # --- geo ---
     box_rule: BoxRule
-    """A box with swapped corners is put right (``planar``), or refused with 102 together with boxes that cross the
-    dateline or span more than 180 degrees (``checked``, D19)."""
+    """A box with swapped corners is put right (``planar``), or refused with 102 together with boxes that
+    cross the dateline or span more than 180 degrees (``checked``, D19)."""
 
     missing_is_origin: bool
     """A missing point lies at (0, 0) for ``$within`` (D18)."""
 
     near_tests_type: bool
-    """``$nearSphere`` without a distance tests that the value is a point; otherwise any value but null passes."""
+    """``$nearSphere`` without a distance tests that the value is a point; otherwise any value but null
+    passes."""
 
     unsupported_operators: frozenset[str]
     """Operators that fail with 102 when an object is tested (D21)."""
 
     # --- order, page ---
     missing_first: bool
-    """Missing values come first in ascending order and last in descending order; otherwise the reverse (D23)."""
+    """Missing values come first in ascending order and last in descending order; otherwise the reverse
+    (D23)."""
 
     unordered_values_raise: bool
-    """Ordering by null, mixed types, arrays, objects or points is refused; on iOS it ends the process (D24, D25).
-    Otherwise values of all kinds have an order."""
+    """Ordering by null, mixed types, arrays, objects or points is refused; on iOS it ends the process (D24,
+    D25). Otherwise values of all kinds have an order."""
 
     ties_follow_order: bool
-    """Ties fall in insertion order in the direction of the first order key; otherwise always in insertion order (L2)."""
+    """Ties fall in insertion order in the direction of the first order key; otherwise always in insertion
+    order (L2)."""
 
     simple_order_keys: bool
     """Order keys must be plain names; a dotted key is refused (D26)."""
@@ -139,8 +143,9 @@ class Dialect:
 
     # --- sub-queries and permissions ---
     select_reads_wire: bool
-    """``$select`` compares what a REST answer holds: a missing key as null, a creation date as text, an array by its
-    elements; otherwise the values themselves, where missing never matches (D38, RestQuery.transformSelect)."""
+    """``$select`` compares what a REST answer holds: a missing key as null, a creation date as text, an array
+    by its elements; otherwise the values themselves, where missing never matches (D38,
+    RestQuery.transformSelect)."""
 
     roles_grant: bool
     """Roles named in an ACL count (D33)."""
@@ -149,7 +154,8 @@ class Dialect:
     """``keys`` and ``excludeKeys`` take effect (D30)."""
 
     include_may_fail: bool
-    """An include that cannot be resolved fails the whole find (120, 121); otherwise its key disappears (D32)."""
+    """An include that cannot be resolved fails the whole find (120, 121); otherwise its key disappears
+    (D32)."""
 
 
 Dialect.SERVER = Dialect(

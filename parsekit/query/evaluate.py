@@ -1,7 +1,8 @@
 """A whole query over objects in memory: conditions, order, skip, limit. Pure; both dialects.
 
-What the scan executor, the local datastore and ``parsekit.testing`` run, and what every other way of answering a query
-is held to. Permissions are in the tree already (``AclTest``), so that limit and count are right by themselves.
+What the scan executor, the local datastore and ``parsekit.testing`` run, and what every other way of
+answering a query is held to. Permissions are in the tree already (``AclTest``), so that limit and count are
+right by themselves.
 
 Not said here: projection, includes, hydration.
 """
@@ -36,7 +37,8 @@ def find_objects(objects: Iterable[Row], query: QueryState, lookup: Lookup | Non
     """The results of ``query`` among ``objects``, which are given in insertion order and all of its class.
 
     Raises:
-        ParseError: what ``compile_predicate``, the predicate and ``sort_objects`` raise; the first object in insertion
+        ParseError: what ``compile_predicate``, the predicate and ``sort_objects`` raise; the first object in
+        insertion
             order that is refused decides.
     """
     rules = _rules(query)

@@ -1,7 +1,8 @@
 """Places: ``$nearSphere``, ``$within``, ``$geoWithin`` and ``$geoIntersects``.
 
-Nearness and caps are great-circle angles in radians (haversine). Boxes and polygons are flat: latitude and longitude
-as plane coordinates, a point on the edge of a box inside, a polygon by the even-odd rule with points on its edge inside.
+Nearness and caps are great-circle angles in radians (haversine). Boxes and polygons are flat: latitude and
+longitude as plane coordinates, a point on the edge of a box inside, a polygon by the even-odd rule with
+points on its edge inside.
 
 Under ``typed_fields_as_stored`` only a point that is the value of a field is a place; one nested in an Array
 or Object is three keys to MongoDB and never found.
@@ -11,7 +12,7 @@ Not said here: the sort by distance (``ordering``), spatial indexes (``storage``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from parsekit.errors import InvalidQueryError
@@ -25,7 +26,7 @@ __all__ = ["box_test", "cap_test", "in_ring", "near_test", "polygon_contains_tes
 _ORIGIN: Final = PFGeoPoint(0.0, 0.0)
 
 
-def _place_test(inside: Test, path: Sequence[str], rules: Dialect, key: str) -> Test:
+def _place_test(inside: Callable[[PFGeoPoint], bool], path: Sequence[str], rules: Dialect, key: str) -> Test:
     """Lift a test of a point: other values do not match, or fail with 102 under ``mismatch_raises``.
 
     Null and missing are left to ``inside``'s caller: they reach it only as points.
@@ -50,8 +51,8 @@ def near_test(near: Near, rules: Dialect, path: Sequence[str], key: str) -> Test
     limit = near.max_distance_radians
     center = near.point
 
-    def inside(value: Value | Missing) -> bool:
-        return limit is None or center.distance_in_radians_to(value) <= limit
+    def inside(point: PFGeoPoint) -> bool:
+        return limit is None or center.distance_in_radians_to(point) <= limit
 
     if rules.near_tests_type:
         return _place_test(inside, path, rules, key)
@@ -84,8 +85,8 @@ def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
     south, north = sorted((box.southwest.latitude, box.northeast.latitude))
     west, east = sorted((box.southwest.longitude, box.northeast.longitude))
 
-    def inside(value: Value | Missing) -> bool:
-        return bool(south <= value.latitude <= north and west <= value.longitude <= east)
+    def inside(point: PFGeoPoint) -> bool:
+        return south <= point.latitude <= north and west <= point.longitude <= east
 
     test = _place_test(inside, path, rules, key)
     if rules.box_rule == "planar":
@@ -102,7 +103,8 @@ def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
 
 
 def in_ring(point: PFGeoPoint, ring: Sequence[tuple[float, float]]) -> bool:
-    """Whether ``point`` lies in the ring of (latitude, longitude) pairs, by even-odd; its edges belong to it."""
+    """Whether ``point`` lies in the ring of (latitude, longitude) pairs, by even-odd; its edges belong to
+    it."""
     y, x = point.latitude, point.longitude
     inside = False
     y1, x1 = ring[-1]
@@ -119,16 +121,16 @@ def in_ring(point: PFGeoPoint, ring: Sequence[tuple[float, float]]) -> bool:
 def polygon_test(area: PolygonArea, rules: Dialect, path: Sequence[str], key: str) -> Test:
     """``$geoWithin`` a ring of points."""
     ring = [(point.latitude, point.longitude) for point in area.points]
-    return _place_test(lambda value: in_ring(value, ring), path, rules, key)
+    return _place_test(lambda point: in_ring(point, ring), path, rules, key)
 
 
 def cap_test(cap: Cap, rules: Dialect, path: Sequence[str], key: str) -> Test:
     """``$geoWithin`` a ``$centerSphere``: within the radius, inclusive."""
     center, radius = cap.center, cap.radius_radians
-    return _place_test(lambda value: center.distance_in_radians_to(value) <= radius, path, rules, key)
+    return _place_test(lambda point: center.distance_in_radians_to(point) <= radius, path, rules, key)
 
 
-def polygon_contains_test(point: PFGeoPoint, rules: Dialect, path: Sequence[str], key: str) -> Test:
+def polygon_contains_test(point: PFGeoPoint, path: Sequence[str]) -> Test:
     """``$geoIntersects`` of a point: the stored polygon contains it."""
 
     def test(value: Value | Missing) -> bool:

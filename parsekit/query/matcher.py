@@ -1,19 +1,20 @@
 """The meaning of a query's conditions. Nothing else in parsekit says what an operator means.
 
-``compile_test`` gives the test of one stored value: the callable that is registered as an SQL function for what SQL
-cannot express. ``compile_predicate`` gives the test of a whole object, as generated code::
+``compile_test`` gives the test of one stored value: the callable that is registered as an SQL function for
+what SQL cannot express. ``compile_predicate`` gives the test of a whole object, as generated code::
 
     And(stage $eq "won", amount $gt 5)
       ->  lambda o: (v == c0 if (v := o.get('stage', M)).__class__ is str else v is not M and c1(v)) and (...)
 
-The common scalar cases stand in the generated source; everything else calls the operator family's test (``c1``), so
-that source and families cannot mean different things: the inline part covers values of exactly the argument's type.
-The source holds structure and keys, never a value: values are bound by calling the factory, which is kept per shape.
+The common scalar cases stand in the generated source; everything else calls the operator family's test
+(``c1``), so that source and families cannot mean different things: the inline part covers values of exactly
+the argument's type. The source holds structure and keys, never a value: values are bound by calling the
+factory, which is kept per shape.
 
 Law L1: ``compile_predicate(where)(object)`` holds exactly for the objects that SQL returns.
 
-Families: ``comparison``, ``regex``, ``geo``, ``text``, ``subquery``. Not said here: order (``ordering``), page
-(``evaluate``), who may see what (``acl.policy`` puts an ``AclTest`` into the tree).
+Families: ``comparison``, ``regex``, ``geo``, ``text``, ``subquery``. Not said here: order (``ordering``),
+page (``evaluate``), who may see what (``acl.policy`` puts an ``AclTest`` into the tree).
 """
 
 from __future__ import annotations
@@ -53,7 +54,6 @@ from parsekit.query.regex import regex_test
 from parsekit.query.relative_time import resolve_relative_time
 from parsekit.query.subquery import (
     Lookup,
-    ObjectTest,
     in_query_test,
     related_test,
     relation_field_test,
@@ -77,7 +77,8 @@ _DEEPEST: Final = 16
 """Trees below this depth are predicates of their own (Python's parser limits nesting)."""
 
 
-# --- one value ------------------------------------------------------------------------------------------------
+# --- one value
+# ------------------------------------------------------------------------------------------------
 
 
 def _geo_within(argument: Value, rules: Dialect, path: _Path, key: str) -> Test:
@@ -94,24 +95,25 @@ _TESTS: Final[dict[str, Callable[[Value, Dialect, _Path, str], Test]]] = {
     "$containedBy": contained_by_test,
     "$exists": exists_test,
     "$regex": regex_test,
-    "$text": text_test,
+    "$text": lambda a, _rules, path, _key: text_test(a, path),
     "$nearSphere": near_test,
     "$within": box_test,
     "$geoWithin": _geo_within,
-    "$geoIntersects": polygon_contains_test,
+    "$geoIntersects": lambda a, _rules, path, _key: polygon_contains_test(a, path),
 }
 
 
 def compile_test(op: Op, argument: Value, rules: Dialect, *, path: _Path = (), key: str = "") -> Test:
     """The test of a value stored under the first component of a key, ``MISSING`` when the object lacks it.
 
-    ``path`` is the rest of a dotted key, ``key`` its first component (for messages only). The test keeps no reference
-    to anything but its arguments and may be called from any thread.
+    ``path`` is the rest of a dotted key, ``key`` its first component (for messages only). The test keeps no
+    reference to anything but its arguments and may be called from any thread.
 
     Raises:
         EngineError: the operator needs other objects (``$inQuery`` and the like), or the time of the query
             (``RelativeTime`` must be resolved first).
-        ParseError: what the operator's family raises for its argument (a pattern that does not compile, ...). The
+        ParseError: what the operator's family raises for its argument (a pattern that does not compile, ...).
+        The
             test itself raises ``InvalidQueryError`` (102) where the dialect refuses a value.
     """
     if op in rules.unsupported_operators or isinstance(argument, UnsupportedOperator):
@@ -129,21 +131,22 @@ def compile_test(op: Op, argument: Value, rules: Dialect, *, path: _Path = (), k
 
 
 def _unsupported(op: str) -> Test:
-    def test(value: Value | Missing) -> bool:
+    def test(_: Value | Missing) -> bool:
         raise InvalidQueryError(f"Local Datastore does not yet support {op} operator.")
 
     return test
 
 
-# --- whole objects --------------------------------------------------------------------------------------------
+# --- whole objects
+# --------------------------------------------------------------------------------------------
 
 
 def compile_predicate(node: Node, rules: Dialect, lookup: Lookup | None = None) -> Predicate:
     """The test of whole objects: a mapping from key to value in which an absent key is missing.
 
     ``objectId``, ``createdAt``, ``updatedAt``, ``className`` and ``ACL`` (its JSON form) are ordinary keys.
-    Conjunctions and disjunctions are evaluated in order and stop early, which decides whether a refusal (102) of a
-    later condition surfaces.
+    Conjunctions and disjunctions are evaluated in order and stop early, which decides whether a refusal (102)
+    of a later condition surfaces.
 
     Raises:
         EngineError: the tree needs a ``lookup`` and none was given.
@@ -151,7 +154,7 @@ def compile_predicate(node: Node, rules: Dialect, lookup: Lookup | None = None) 
     """
     builder = _Builder(rules, lookup)
     expression = builder.expression(node, 0)
-    return cast(Predicate, _factory(expression, len(builder.bound))(*builder.bound))
+    return _factory(expression, len(builder.bound))(*builder.bound)
 
 
 @lru_cache(maxsize=1024)
@@ -246,24 +249,42 @@ class _Builder:
         return compile_test(leaf.op, argument, self._rules, path=path, key=key)
 
     def _inline(self, op: str, argument: Value, key: str, test: Test) -> str | None:
-        """The leaf with the case of the argument's own type written out; ``None`` when it is not worth it."""
+        """The leaf with the case of the argument's own type written out; ``None`` when it is not worth it.
+
+        ``rest`` is what happens to values of other types: the family's test, unless it is sure to fail for
+        want of a value.
+        """
         value = f"(v := g({key!r}, M))"
         if op == "$exists":
             return self._inline_exists(argument, value)
         absent = "v is M or " if op in ("$ne", "$nin") else "v is not M and "
-        if op in _INFIX:
-            kind = _kind_test(type(argument), value)
-            if kind is None or not self._orders_natively(op, argument):
-                return None
-            return f"(v {_INFIX[op]} {self.bind(argument)} if {kind} else {absent}{self.bind(test)}(v))"
+        if op in _INFIX and self._compares_natively(op, argument):
+            return self._inline_scalar(op, argument, value, f"{absent}{self.bind(test)}(v)")
+        if op in ("$eq", "$ne") and type(argument) is Pointer:
+            id_name, class_name = self.bind(argument.object_id), self.bind(argument.class_name)
+            same = f"v.object_id == {id_name} and v.class_name == {class_name}"
+            same = same if op == "$eq" else f"not ({same})"
+            return f"({same} if {value}.__class__ is P else {absent}{self.bind(test)}(v))"
         if op in ("$in", "$nin") and argument and all(type(member) is str for member in argument):
-            word = "in" if op == "$in" else "not in"
-            kind = _kind_test(str, value)
-            return f"(v {word} {self.bind(frozenset(argument))} if {kind} else {absent}{self.bind(test)}(v))"
+            found = f"v {'in' if op == '$in' else 'not in'} {self.bind(frozenset(argument))}"
+            return f"({found} if {value}.__class__ is str else {absent}{self.bind(test)}(v))"
         return None
 
-    def _orders_natively(self, op: str, argument: Value) -> bool:
-        return op in ("$eq", "$ne") or type(argument) is not str or self._rules.string_order == "code-point"
+    def _compares_natively(self, op: str, argument: Value) -> bool:
+        kind = type(argument)
+        if kind is str:
+            return op in ("$eq", "$ne") or self._rules.string_order == "code-point"
+        return kind in (int, float, bool, datetime)
+
+    def _inline_scalar(self, op: str, argument: Value, value: str, rest: str) -> str:
+        kind, name = type(argument), self.bind(argument)
+        if kind in (int, float):
+            own_type = f"(k := {value}.__class__) is int or k is float"
+        else:
+            own_type = f"{value}.__class__ is { {str: 'str', bool: 'bool', datetime: 'D'}[kind] }"
+        if kind is str and op in ("$eq", "$ne"):  # a text equals elements that are texts, and nothing else
+            rest = f"{name} {'in' if op == '$eq' else 'not in'} v if v.__class__ is list else {rest}"
+        return f"(v {_INFIX[op]} {name} if {own_type} else {rest})"
 
     def _inline_exists(self, wanted: bool, value: str) -> str:
         if self._rules.null_exists:
@@ -271,11 +292,3 @@ class _Builder:
         else:
             present = f"({value} is not M and v is not None)"
         return present if wanted else f"(not {present})"
-
-
-def _kind_test(kind: type, value: str) -> str | None:
-    """The source of "the value has the argument's type", for types that compare natively."""
-    if kind in (int, float):
-        return f"(k := {value}.__class__) is int or k is float"
-    name = {str: "str", bool: "bool", datetime: "D"}.get(kind)
-    return None if name is None else f"{value}.__class__ is {name}"

@@ -1,12 +1,12 @@
 """The order of results.
 
-Law L2: an ordered result is total and stable. Ties fall in insertion order, under SERVER in the direction of the first
-order key, so that one index ending in the row number serves the order forwards and backwards; under IOS_LOCAL always in
-insertion order.
+Law L2: an ordered result is total and stable. Ties fall in insertion order, under SERVER in the direction of
+the first order key, so that one index ending in the row number serves the order forwards and backwards; under
+IOS_LOCAL always in insertion order.
 
-SERVER sorts by MongoDB's order over all values (``collation``); of an array the smallest element counts in ascending
-order and the largest in descending order, an empty array comes before null, and null ties with missing.
-``order_bytes`` gives a value's place as bytes, for SQLite to sort by.
+SERVER sorts by MongoDB's order over all values (``collation``); of an array the smallest element counts in
+ascending order and the largest in descending order, an empty array comes before null, and null ties with
+missing. ``order_bytes`` gives a value's place as bytes, for SQLite to sort by.
 
 IOS_LOCAL refuses what has no ``compare:``; on iOS the same sort ends the process.
 
@@ -30,7 +30,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.paths import stored_form
 from parsekit.query.state import OrderKey
 from parsekit.query.text import text_score
-from parsekit.values import MISSING, Missing, PFGeoPoint, Pointer, Value
+from parsekit.values import MISSING, Missing, PFGeoPoint, Value
 
 __all__ = ["DistanceKey", "distance_key", "near_constraint", "order_bytes", "sort_objects"]
 
@@ -43,7 +43,8 @@ _ORIGIN: Final = PFGeoPoint(0.0, 0.0)
 _FARTHEST: Final = float("inf")
 
 
-# --- distance -------------------------------------------------------------------------------------------------
+# --- distance
+# -------------------------------------------------------------------------------------------------
 
 
 def near_constraint(node: Node) -> tuple[str, Near] | None:
@@ -59,7 +60,8 @@ def near_constraint(node: Node) -> tuple[str, Near] | None:
 def distance_key(node: Node) -> DistanceKey | None:
     """What to sort by, ascending, when a query has no order; ``None`` when it is no nearness query.
 
-    A missing point counts as (0, 0), which is what messages to nil give on iOS; a nearness query does not return any.
+    A missing point counts as (0, 0), which is what messages to nil give on iOS; a nearness query does not
+    return any.
     """
     found = near_constraint(node)
     if found is None:
@@ -74,7 +76,8 @@ def distance_key(node: Node) -> DistanceKey | None:
     return distance
 
 
-# --- SERVER ---------------------------------------------------------------------------------------------------
+# --- SERVER
+# ---------------------------------------------------------------------------------------------------
 
 
 def _order_values(value: Value | Missing, path: Sequence[str], at: int, out: list[Value | Missing]) -> None:
@@ -152,7 +155,7 @@ def _score_key(where: Node) -> Callable[[Mapping[str, Value]], float]:
             first, *path = node.key.split(".")
             search = node.argument
             return lambda row: text_score(search, row.get(first, MISSING), path)
-    return lambda row: 0.0
+    return lambda _: 0.0
 
 
 def _sorted_server(rows: list[Row], order: Sequence[OrderKey], where: Node) -> list[Row]:
@@ -164,7 +167,8 @@ def _sorted_server(rows: list[Row], order: Sequence[OrderKey], where: Node) -> l
     return rows
 
 
-# --- IOS_LOCAL ------------------------------------------------------------------------------------------------
+# --- IOS_LOCAL
+# ------------------------------------------------------------------------------------------------
 
 
 def _crash(place: str, exception: str, message: str) -> InvalidQueryError:
@@ -202,10 +206,8 @@ def _strict_comparator(
     def compare(left: Mapping[str, Value], right: Mapping[str, Value]) -> int:
         for key, direction in keys:
             a, b = left.get(key, MISSING), right.get(key, MISSING)
-            if a is MISSING or b is MISSING:
-                result = (a is MISSING) - (b is MISSING)  # missing last, first when descending
-            else:
-                result = _compare(a, b, key)
+            absent = (a is MISSING) - (b is MISSING)  # missing last, first when descending
+            result = absent if a is MISSING or b is MISSING else _compare(a, b, key)
             if result:
                 return result * direction
         return 0
@@ -221,7 +223,8 @@ def _check_simple(order: Sequence[OrderKey]) -> None:
             raise _crash(f"order by {name}", "NSInternalInconsistencyException", f"Invalid key name: {name}")
 
 
-# --- both -----------------------------------------------------------------------------------------------------
+# --- both
+# -----------------------------------------------------------------------------------------------------
 
 
 def sort_objects(
@@ -232,7 +235,8 @@ def sort_objects(
     ``where`` tells whether nearness sorts, and what ``$score`` weighs.
 
     Raises:
-        InvalidQueryError: 102, under IOS_LOCAL, for order keys and values that crash an app there. Nothing is raised
+        InvalidQueryError: 102, under IOS_LOCAL, for order keys and values that crash an app there. Nothing is
+        raised
             where nothing is compared: an empty result is never sorted.
     """
     rows = list(objects)

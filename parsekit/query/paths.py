@@ -1,13 +1,13 @@
 """Where a key leads: the values that a constraint on ``key`` or ``key.rest`` is tested against.
 
-Under the ``fan-out`` rule (MongoDB) a path walks through objects and, at every array on its way, into each element
-that is an object and, when the next component is a number, into the element of that index::
+Under the ``fan-out`` rule (MongoDB) a path walks through objects and, at every array on its way, into each
+element that is an object and, when the next component is a number, into the element of that index::
 
     {"a": [{"b": 1}, {"b": [2, 3]}, 5]}   a.b  ->  1, 2, 3, [2, 3]      (5 is no object: nothing)
     {"a": 5}                              a.b  ->  MISSING              (no array: the key is absent)
 
-Under the ``dictionaries`` rule (ios_sdk 3.2) it walks through dictionaries only; a value of another kind fails the
-query with 102, except that below the first component typed values are walked in their JSON form.
+Under the ``dictionaries`` rule (ios_sdk 3.2) it walks through dictionaries only; a value of another kind
+fails the query with 102, except that below the first component typed values are walked in their JSON form.
 
 Not said here: what is then asked of the values (``comparison``, ``regex``, ``geo``).
 """
@@ -61,7 +61,8 @@ def stored_form(value: Value | Missing) -> Value | Missing:
     return value
 
 
-# --- fan-out --------------------------------------------------------------------------------------------------
+# --- fan-out
+# --------------------------------------------------------------------------------------------------
 
 
 def _collect(
@@ -76,8 +77,10 @@ def _collect(
         _collect_elements(value, path, at, spread, out)
         return
     view = dictionary_view(value)
-    _collect(MISSING if view is None else view.get(path[at], MISSING), path, len(path) if view is None else at + 1,
-             spread, out)  # fmt: skip
+    if view is None:
+        out.append(MISSING)
+    else:
+        _collect(view.get(path[at], MISSING), path, at + 1, spread, out)
 
 
 def _collect_elements(
@@ -105,14 +108,15 @@ def fan_out(value: Value | Missing, path: Sequence[str], *, spread: bool = True)
     return out
 
 
-# --- dictionaries ---------------------------------------------------------------------------------------------
+# --- dictionaries
+# ---------------------------------------------------------------------------------------------
 
 
 def walk_dictionaries(value: Value | Missing, path: Sequence[str], key: str) -> Value | Missing:
     """The value at the end of ``path`` through dictionaries; an absent key anywhere gives ``MISSING``.
 
-    Raises ``InvalidQueryError`` (102) for anything but a dictionary at the first component, and further down for
-    what has no dictionary form: arrays, strings, numbers, null.
+    Raises ``InvalidQueryError`` (102) for anything but a dictionary at the first component, and further down
+    for what has no dictionary form: arrays, strings, numbers, null.
     """
     for depth, component in enumerate(path):
         if value is MISSING:
@@ -134,7 +138,8 @@ def _json_dictionary(value: Value) -> dict[str, Value] | None:
     return None
 
 
-# --- lifting --------------------------------------------------------------------------------------------------
+# --- lifting
+# --------------------------------------------------------------------------------------------------
 
 
 def any_value(
@@ -142,8 +147,8 @@ def any_value(
 ) -> Test:
     """Lift a test of one value to a test of everything the path reaches: true when any value passes.
 
-    ``element`` sees each element of an array and, where ``array_matches_whole`` holds, the array as well. ``field``
-    takes its place for a typed value (``STORED_TYPES``) that is the value of the field itself.
+    ``element`` sees each element of an array and, where ``array_matches_whole`` holds, the array as well.
+    ``field`` takes its place for a typed value (``STORED_TYPES``) that is the value of the field itself.
     """
     whole = rules.array_matches_whole
     if rules.paths == "dictionaries":
@@ -154,7 +159,7 @@ def any_value(
 
     def test(value: Value | Missing) -> bool:
         kind = value.__class__
-        if kind is list:
+        if isinstance(value, list):
             return any(map(element, value)) or (whole and element(value))
         return typed(value) if kind in STORED_TYPES else element(value)
 
@@ -164,7 +169,7 @@ def any_value(
 def _any_in_dictionaries(element: Test, path: Sequence[str], whole: bool, key: str) -> Test:
     def test(value: Value | Missing) -> bool:
         found = walk_dictionaries(value, path, key) if path else value
-        if found.__class__ is list:
+        if isinstance(found, list):
             return any(map(element, found)) or (whole and element(found))
         return element(found)
 

@@ -1,8 +1,9 @@
 """``$regex``: PCRE's patterns under SERVER, ICU's under IOS_LOCAL, within a time limit.
 
-Both run on the ``regex`` package, after ``regex_translate`` has written the pattern in its syntax: measured against
-PCRE2 and ICU themselves it agrees on the recorded cases, and it has what no translation can add, a time limit. The limit
-costs 2.6 us a search, so it is asked for only where the pattern's quantifiers do not bound the work.
+Both run on the ``regex`` package, after ``regex_translate`` has written the pattern in its syntax: measured
+against PCRE2 and ICU themselves it agrees on the recorded cases, and it has what no translation can add, a
+time limit. The limit costs 2.6 us a search, so it is asked for only where the pattern's quantifiers do not
+bound the work.
 
 A pattern that is just a literal (what the SDKs write for has-prefix and contains) needs no engine at all.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from types import ModuleType
 from typing import Final, TypeAlias
 
@@ -37,12 +39,10 @@ _METACHARACTERS: Final = frozenset("\\^$.|?*+()[]{}")
 
 
 def _engine() -> ModuleType:
-    import regex  # imported by the first pattern that needs it
-
-    return regex
+    return import_module("regex")  # by the first pattern that needs it
 
 
-def _never(text: str) -> bool:
+def _never(_: str) -> bool:
     return False
 
 
@@ -51,8 +51,8 @@ def compile_regex(pattern: RegexPattern, rules: Dialect) -> Search:
     """The search for ``pattern`` in a string. Cached.
 
     Raises:
-        InvalidQueryError: 102 for option letters that the dialect does not know.
-        InternalServerError: 1 for a pattern that does not compile, under ``invalid_regex_raises`` (what a database's
+        InvalidQueryError: 102 for option letters that the dialect does not know. InternalServerError: 1 for a
+        pattern that does not compile, under ``invalid_regex_raises`` (what a database's
             refusal becomes in Parse Server); otherwise it matches nothing.
         TimeoutExceededError: 124, from the search itself, after ``rules.regex_time_limit_s``.
     """
@@ -116,7 +116,7 @@ def _compiled(pattern: RegexPattern, rules: Dialect) -> Search:
         except TimeoutError:
             raise TimeoutExceededError(
                 f"$regex {pattern.pattern!r}: the search of one value took more than {limit_s:g} s",
-                hint="nested or adjacent repetitions can take exponential time; anchor the pattern or simplify it",
+                hint="nested or adjacent repetitions take exponential time; anchor the pattern or simplify it",
             ) from None
 
     return timed
@@ -157,7 +157,9 @@ def _strict_regex_test(pattern: RegexPattern, rules: Dialect, path: tuple[str, .
     def test(value: Value | Missing) -> bool:
         found = walk_dictionaries(value, path, key) if path else value
         if isinstance(found, str):
-            return compile_regex(pattern, rules)(found)  # wrong options fail when a string is tested, not before
+            return compile_regex(pattern, rules)(
+                found
+            )  # wrong options fail when a string is tested, not before
         if found is None or found is MISSING:
             return False
         raise InvalidQueryError(
@@ -172,8 +174,8 @@ def _strict_regex_test(pattern: RegexPattern, rules: Dialect, path: tuple[str, .
 def literal_prefix(pattern: RegexPattern) -> tuple[str, bool]:
     """The text that every match starts with, and whether the pattern asks for nothing else.
 
-    Only for patterns anchored with ``^`` and without ``i``, ``m`` and ``x``; ``("", False)`` for all others. A prefix
-    lets an index be read in the range from the prefix to its successor.
+    Only for patterns anchored with ``^`` and without ``i``, ``m`` and ``x``; ``("", False)`` for all others.
+    A prefix lets an index be read in the range from the prefix to its successor.
     """
     text = pattern.pattern
     if not text.startswith("^") or set(pattern.options) & set("imx"):

@@ -1,36 +1,30 @@
 """Patterns of PCRE and ICU in the syntax of the ``regex`` package.
 
-``translate`` reads a pattern the way its engine does and writes an equivalent one. It resolves what the engines
-disagree on, so that the written pattern relies only on what is common: ``\\Q..\\E``, the ``m``, ``s`` and ``x`` options
-(inline ones too), ASCII or Unicode classes, line ends (``\\n`` in PCRE; every Unicode line terminator in ICU), the
-spelling of named groups, braces that are no quantifier. Only ``i`` is left to the engine, as ``(?i:...)``.
+``translate`` reads a pattern the way its engine does and writes an equivalent one. It resolves what the
+engines disagree on, so that the written pattern relies only on what is common: ``\\Q..\\E``, the ``m``, ``s``
+and ``x`` options (inline ones too), ASCII or Unicode classes, line ends (``\\n`` in PCRE; every Unicode line
+terminator in ICU), the spelling of named groups, braces that are no quantifier. Only ``i`` is left to the
+engine, as ``(?i:...)``.
 
-It also judges the cost of a search, from its quantifiers: ``Translation.factors`` are the counts that multiply in the
-worst case (``None`` stands for the length of the text); ``Translation.hostile`` says that no such bound is known,
-which nested quantifiers, back references and recursion make so.
+It also judges the cost of a search, from its quantifiers: ``Translation.factors`` are the counts that
+multiply in the worst case (``None`` stands for the length of the text); ``Translation.hostile`` says that no
+such bound is known, which nested quantifiers, back references and recursion make so.
 
-Not said here: compiling, time limits and literal prefixes (``regex``), the inside of brackets (``regex_classes``).
+Not said here: compiling, time limits and literal prefixes (``regex``), the inside of brackets
+(``regex_classes``).
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final, final
 
 import attrs
 
 from parsekit.query.dialect import RegexFlavor
-from parsekit.query.regex_classes import (
-    LINE_ENDS,
-    BadPatternError,
-    IcuSet,
-    PcreSet,
-    escape,
-    octal,
-    pcre_class,
-    shorthand,
-)
+from parsekit.query.regex_classes import LINE_ENDS, BadPatternError, escape, shorthand
+from parsekit.query.regex_escapes import EscapeReader
+from parsekit.query.regex_sets import IcuSet, PcreSet
 
 __all__ = ["Translation", "translate"]
 
@@ -42,7 +36,6 @@ _MAX_REPEAT: Final = 65535
 _BLANKS: Final = " \t\n\r\x0b\x0c\x85\u200e\u200f\u2028\u2029"
 
 _TURKIC: Final = frozenset("iI\u0130\u0131")
-_SIMPLE_ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "e": "\x1b", "a": "\a"}
 _NEWLINE_SEQUENCE: Final = f"(?>\\r\\n|[{LINE_ENDS}])"
 
 _ICU_END: Final = "(?=(?:\\r\\n|(?<!\\r)\\n|[\\x0b\\x0c\\r\\x85\\u2028\\u2029])?\\Z)"
@@ -62,8 +55,8 @@ _ANCHORS: Final = {
 class Translation:
     """A pattern in ``regex`` syntax and what is known of its cost.
 
-    ``folds`` says that it is to be compiled with ``IGNORECASE``; parts that must not are marked ``(?-i:...)``, because
-    ``regex`` mistakes its full case folding where only a part asks for it.
+    ``folds`` says that it is to be compiled with ``IGNORECASE``; parts that must not are marked
+    ``(?-i:...)``, because ``regex`` mistakes its full case folding where only a part asks for it.
     """
 
     text: str
@@ -74,7 +67,8 @@ class Translation:
 
 @attrs.define(slots=True)
 class _Group:
-    """The state of one open group: its options, the branch's open ``(?i:``, and what makes it costly to repeat."""
+    """The state of one open group: its options, the branch's open ``(?i:``, and what makes it costly to
+    repeat."""
 
     options: frozenset[str]
     base_i: bool
@@ -87,8 +81,8 @@ class _Group:
 def translate(pattern: str, options: str, flavor: RegexFlavor) -> Translation:
     """``pattern`` under ``options`` (a subset of ``imsx``) in the syntax of ``regex``.
 
-    Raises ``BadPatternError`` when the pattern is not valid in its flavor. Errors that ``regex`` finds itself (an
-    unknown group, an unknown property) are left to it.
+    Raises ``BadPatternError`` when the pattern is not valid in its flavor. Errors that ``regex`` finds itself
+    (an unknown group, an unknown property) are left to it.
     """
     return _Translator(pattern, options, flavor).run()
 
@@ -119,7 +113,8 @@ class _Translator:
         self._variable_atom = False
         self._run: list[str] = []
         self._names: set[str] = set()
-        self._set = (PcreSet if flavor == "pcre" else IcuSet)(pattern, self._set_escape)
+        self._escapes = EscapeReader(pattern, flavor)
+        self._set = (PcreSet if flavor == "pcre" else IcuSet)(pattern, self._escapes)
 
     # --- the whole ---
 
@@ -157,7 +152,8 @@ class _Translator:
         self._variable_atom = False
 
     def _flush(self, *, keep: int = 0, repeated: bool = False) -> None:
-        """Write the pending run of literal characters, but for the last ``keep``; as one item when ``repeated``."""
+        """Write the pending run of literal characters, but for the last ``keep``; as one item when
+        ``repeated``."""
         end = len(self._run) - keep
         if end > 0:
             text = _literal_run(self._run[:end], folds=self._on("i"), flavor=self._flavor)
@@ -253,7 +249,7 @@ class _Translator:
             low = int(match[1])
             high = low if match[2] is None else int(match[3]) if match[3] else None
             end = match.end()
-            if high is not None and high < low or low > _MAX_REPEAT or (high or 0) > _MAX_REPEAT:
+            if (high is not None and high < low) or low > _MAX_REPEAT or (high or 0) > _MAX_REPEAT:
                 raise BadPatternError("the numbers of a quantifier are out of order or too big")
         if not self._quantifiable:
             raise BadPatternError("a quantifier does not follow a repeatable item")
@@ -405,15 +401,18 @@ class _Translator:
         if letter == "E" and self._flavor == "pcre":
             self._at += 2
             return
-        if self._assertion(letter) or self._special(letter) or self._reference(letter):
+        if self._assertion(letter) or self._special(letter) or self._reference():
             return
-        char, inside, self._at = self._character(at)
-        if inside is not None and letter in "pP" and self._flavor == "icu":
-            self._emit(f"[{inside}]")  # ICU closes a property over case: \\p{Lu} under i is every letter with case
-        elif inside is not None:
-            self._emit_cased(f"[{inside}]")
-        elif char is not None:
-            self._literal(char)
+        found = self._escapes.read(at)
+        self._at = found.end
+        if found.char is not None:
+            self._literal(found.char)
+        elif letter in "pP" and self._flavor == "icu":
+            self._emit(
+                f"[{found.inside}]"
+            )  # ICU closes a property over case: \\p{Lu} under i is any letter with case
+        else:
+            self._emit_cased(f"[{found.inside}]")
 
     def _assertion(self, letter: str) -> bool:
         boundary = self._boundary() if letter in "bB" else ""
@@ -422,10 +421,11 @@ class _Translator:
             "G": "\\A",
             "z": "\\Z",
             "Z": "(?=\\n?\\Z)" if self._flavor == "pcre" else _ICU_END,
-            "K": "" if self._flavor == "pcre" else None,  # moves the start of the match, which nobody asks for
             "b": boundary,
             "B": f"(?!{boundary})",
         }.get(letter)
+        if letter == "K" and self._flavor == "pcre":
+            text = ""  # it moves the start of the match, which nobody asks for
         if text is None:
             return False
         self._at += 2
@@ -458,7 +458,7 @@ class _Translator:
         self._emit(text)
         return True
 
-    def _reference(self, letter: str) -> bool:
+    def _reference(self) -> bool:
         rest = self._pattern[self._at + 1 :]
         digits = re.match(r"[1-9]\d*", rest)
         if digits and self._flavor == "pcre" and int(digits[0]) > max(9, self._capturing_groups()):
@@ -479,84 +479,3 @@ class _Translator:
     def _capturing_groups(self) -> int:
         bare = re.sub(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?[^\]]*\]", "", self._pattern, flags=re.DOTALL)
         return len(re.findall(r"\((?!\?|\*)|\(\?P?<(?![=!])|\(\?'", bare))
-
-    def _set_escape(self, at: int) -> tuple[str | None, str | None, int]:
-        """An escape inside brackets: a character, the inside of a set, or nothing, and the position behind."""
-        pattern = self._pattern
-        letter = pattern[at + 1 : at + 2]
-        if letter == "E" and self._flavor == "pcre":
-            return None, None, at + 2
-        if letter == "b" and self._flavor == "pcre":
-            return "\b", None, at + 2
-        return self._character(at)
-
-    def _character(self, at: int) -> tuple[str | None, str | None, int]:
-        """What ``\\`` at ``at`` stands for, as in ``_set_escape``."""
-        pattern = self._pattern
-        letter = pattern[at + 1 : at + 2]
-        if not letter:
-            raise BadPatternError("\\ at end of pattern")
-        inside = shorthand(letter, self._flavor)
-        if inside is not None:
-            return None, inside, at + 2
-        if letter in "pP":
-            return self._property(at)
-        if letter in _SIMPLE_ESCAPES:
-            return _SIMPLE_ESCAPES[letter], None, at + 2
-        if letter == "c" and at + 2 < len(pattern):
-            return chr(ord(pattern[at + 2].upper()) ^ 0x40), None, at + 3
-        code = self._numeric(at, letter)
-        if code is not None:
-            return code
-        if letter == "N" and self._flavor == "icu":
-            return self._by_name(at)
-        if letter.isascii() and letter.isalnum() and self._flavor == "pcre":
-            raise BadPatternError(f"unrecognized character follows \\: {letter}")
-        return letter, None, at + 2
-
-    def _numeric(self, at: int, letter: str) -> tuple[str, None, int] | None:
-        spellings = {
-            "x": r"x(?:\{([0-9a-fA-F]{1,6})\}|([0-9a-fA-F]{1,2}))",
-            "u": r"u([0-9a-fA-F]{4})",
-            "U": r"U([0-9a-fA-F]{8})",
-            "o": r"o\{([0-7]+)\}",
-            "0": r"0([0-7]{1,3})" if self._flavor == "icu" else r"0([0-7]{0,2})",
-        }
-        if letter in "12345678" and self._flavor == "pcre":
-            spelling = r"([0-7]{1,3})"
-        elif letter in spellings and not (letter in "uU" and self._flavor == "pcre"):
-            spelling = spellings[letter]
-        else:
-            return None
-        match = re.compile(spelling).match(self._pattern, at + 1)
-        if match is None:
-            if letter == "x" and self._flavor == "pcre":
-                return "\0", None, at + 2
-            raise BadPatternError(f"malformed \\{letter}")
-        digits = next((found for found in match.groups() if found), "0")
-        code = octal(digits) if letter in "o012345678" else int(digits, 16)
-        if code > 0x10FFFF:
-            raise BadPatternError("character code point too large")
-        return chr(code), None, match.end()
-
-    def _by_name(self, at: int) -> tuple[str, None, int]:
-        match = re.compile(r"N\{([^{}]+)\}").match(self._pattern, at + 1)
-        if match is None:
-            raise BadPatternError("malformed \\N")
-        try:
-            return unicodedata.lookup(match[1]), None, match.end()
-        except KeyError:
-            raise BadPatternError(f"there is no character named {match[1]}") from None
-
-    def _property(self, at: int) -> tuple[None, str, int]:
-        pattern = self._pattern
-        match = re.compile(r"[pP](?:\{(\^?)([^{}]+)\}|([A-Za-z]))").match(pattern, at + 1)
-        if match is None or (match[3] and self._flavor == "icu"):
-            raise BadPatternError("malformed \\p")
-        negated = (pattern[at + 1] == "P") != bool(match[1])
-        name = match[2] or match[3]
-        known = {"L&": "LC", "Xan": "Alnum", "Xwd": "Word", "Xsp": "Space", "Xps": "Space"}
-        name = known.get(name, name) if self._flavor == "pcre" else name
-        if name == "Any":
-            return None, (pcre_class("ascii", negated=True) or "") + (pcre_class("ascii") or ""), match.end()
-        return None, f"\\{'P' if negated else 'p'}{{{name}}}", match.end()

@@ -1,8 +1,9 @@
-"""Conditions that need other objects: ``$inQuery $notInQuery $select $dontSelect $relatedTo`` and relation fields.
+"""Conditions that need other objects: ``$inQuery $notInQuery $select $dontSelect $relatedTo`` and relation
+fields.
 
-What they need of the store is ``Lookup``, bound to one class and one principal: a sub-query runs under the same
-principal as the query around it. Each answer is fetched once, when the first object is tested, and kept as long as the
-predicate; so a predicate belongs to one snapshot of the data.
+What they need of the store is ``Lookup``, bound to one class and one principal: a sub-query runs under the
+same principal as the query around it. Each answer is fetched once, when the first object is tested, and kept
+as long as the predicate; so a predicate belongs to one snapshot of the data.
 
 Not said here: the tests of values (``comparison``), running a query (``evaluate``, ``storage``).
 """
@@ -33,7 +34,8 @@ class Lookup(Protocol):
     """What a predicate asks of the store, under one principal and for objects of one class."""
 
     def find(self, query: QueryState) -> Sequence[Mapping[str, Value]]:
-        """The results of a sub-query (limits as the dialect says), each with ``objectId`` and ``className``."""
+        """The results of a sub-query (limits as the dialect says), each with ``objectId`` and
+        ``className``."""
         ...
 
     def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
@@ -90,7 +92,8 @@ def in_query_test(
 
 
 def _wire_value(result: Mapping[str, Value], key: str) -> Value:
-    """The value under a dotted key of a REST answer, ``None`` where it has none (RestQuery.transformSelect)."""
+    """The value under a dotted key of a REST answer, ``None`` where it has none
+    (RestQuery.transformSelect)."""
     first, *rest = key.split(".")
     value = result.get(first, MISSING)
     if first in ("createdAt", "updatedAt") and isinstance(value, datetime):
@@ -138,7 +141,8 @@ def _select_values(
     return test
 
 
-# --- relations ------------------------------------------------------------------------------------------------
+# --- relations
+# ------------------------------------------------------------------------------------------------
 
 
 def related_test(argument: RelatedTo, lookup: Lookup) -> ObjectTest:
@@ -156,9 +160,9 @@ def related_test(argument: RelatedTo, lookup: Lookup) -> ObjectTest:
 def relation_field_test(constraint: Constraint, lookup: Lookup, plain: Test, rules: Dialect) -> ObjectTest:
     """A constraint on a Relation field: the object owns a relation with one of the given members.
 
-    Only equality with a pointer, ``$in``, ``$inQuery`` and their negations can hold; every other constraint on a
-    relation matches nothing (DatabaseController.reduceInRelation). Where classes have no schema, objects whose value
-    is no relation are tested as usual, by ``plain``.
+    Only equality with a pointer, ``$in``, ``$inQuery`` and their negations can hold; every other constraint
+    on a relation matches nothing (DatabaseController.reduceInRelation). Where classes have no schema, objects
+    whose value is no relation are tested as usual, by ``plain``.
     """
     owners: list[Collection[str]] = []
     negated = constraint.op in ("$ne", "$nin", "$notInQuery")

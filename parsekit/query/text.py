@@ -1,11 +1,11 @@
 """``$text``: full-text search as MongoDB documents it.
 
-Words are or-ed, quoted phrases and-ed, a word or phrase after ``-`` excludes. Words match by their stems, without
-regard to case and diacritics unless asked to; stop words are not searched for. A phrase is looked for as it stands.
-``text_score`` weighs how often and how densely the words occur, for the order ``$score``.
+Words are or-ed, quoted phrases and-ed, a word or phrase after ``-`` excludes. Words match by their stems,
+without regard to case and diacritics unless asked to; stop words are not searched for. A phrase is looked for
+as it stands. ``text_score`` weighs how often and how densely the words occur, for the order ``$score``.
 
-MongoDB searches everything that a class's text index holds; parsekit searches the value under the constraint's key,
-a string or an array of strings.
+MongoDB searches everything that a class's text index holds; parsekit searches the value under the
+constraint's key, a string or an array of strings.
 
 Languages: ``english`` (the default) and ``none``, which has neither stems nor stop words.
 
@@ -24,7 +24,6 @@ import attrs
 
 from parsekit.errors import NotOfferedError
 from parsekit.query.ast import TextSearch
-from parsekit.query.dialect import Dialect
 from parsekit.query.paths import Test, fan_out
 from parsekit.query.stemmer import stem
 from parsekit.values import Missing, Value
@@ -32,17 +31,19 @@ from parsekit.values import Missing, Value
 __all__ = ["text_score", "text_test"]
 
 _ENGLISH: Final = frozenset({None, "english", "en"})
-_STOP_WORDS: Final = frozenset(
-    """a about above after again against all am an and any are aren't as at be because been before being below between
-    both but by can't cannot could couldn't did didn't do does doesn't doing don't down during each few for from further
-    had hadn't has hasn't have haven't having he he'd he'll he's her here here's hers herself him himself his how how's
-    i i'd i'll i'm i've if in into is isn't it it's its itself let's me more most mustn't my myself no nor not of off on
-    once only or other ought our ours ourselves out over own same shan't she she'd she'll she's should shouldn't so some
-    such than that that's the their theirs them themselves then there there's these they they'd they'll they're they've
-    this those through to too under until up very was wasn't we we'd we'll we're we've were weren't what what's when
-    when's where where's which while who who's whom why why's with won't would wouldn't you you'd you'll you're you've
-    your yours yourself yourselves""".split()
-)
+_STOP_WORD_LIST: Final = """
+    a about above after again against all am an and any are aren't as at be because been before being
+    below between both but by can't cannot could couldn't did didn't do does doesn't doing don't down
+    during each few for from further had hadn't has hasn't have haven't having he he'd he'll he's her here
+    here's hers herself him himself his how how's i i'd i'll i'm i've if in into is isn't it it's its
+    itself let's me more most mustn't my myself no nor not of off on once only or other ought our ours
+    ourselves out over own same shan't she she'd she'll she's should shouldn't so some such than that
+    that's the their theirs them themselves then there there's these they they'd they'll they're they've
+    this those through to too under until up very was wasn't we we'd we'll we're we've were weren't what
+    what's when when's where where's which while who who's whom why why's with won't would wouldn't you
+    you'd you'll you're you've your yours yourself yourselves
+"""
+_STOP_WORDS: Final = frozenset(_STOP_WORD_LIST.split())
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*'?|_+")
 _QUERY_PART: Final = re.compile(
     r'(?:(?<=\s)|^)(-?)"([^"]*)"?|"([^"]*)"?|(?:(?<=\s)|^)-(\S*)|(\S+?)(?=[\s"]|$)'
@@ -93,7 +94,7 @@ def _parsed(search: TextSearch) -> _Search:
     language = None if search.language is None else search.language.lower()
     if language not in _ENGLISH and language != "none":
         raise NotOfferedError(
-            f"$text: $language {search.language!r} is not offered; use english, or none for words as they stand"
+            f"$text: $language {search.language!r} is not offered; use english, or none (words as they stand)"
         )
     empty = _Search(
         frozenset(),
@@ -130,7 +131,7 @@ def _texts(value: Value | Missing, path: Sequence[str]) -> list[str]:
     return [text for text in found if isinstance(text, str)]
 
 
-def text_test(search: TextSearch, rules: Dialect, path: Sequence[str], key: str) -> Test:
+def text_test(search: TextSearch, path: Sequence[str]) -> Test:
     """``$text``: some word, every phrase, nothing excluded.
 
     Raises ``NotOfferedError`` for languages other than English and none.
@@ -153,8 +154,8 @@ def text_test(search: TextSearch, rules: Dialect, path: Sequence[str], key: str)
 def text_score(search: TextSearch, value: Value | Missing, path: Sequence[str] = ()) -> float:
     """How well a text matches: MongoDB's ``textScore``.
 
-    Each repetition of a stem counts half of the one before; the sum is weighed by the stem's share of the text's words
-    and, by a tenth, by a text that is nothing but the word.
+    Each repetition of a stem counts half of the one before; the sum is weighed by the stem's share of the
+    text's words and, by a tenth, by a text that is nothing but the word.
     """
     parsed = _parsed(search)
     score = 0.0

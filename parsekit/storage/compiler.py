@@ -164,8 +164,8 @@ class Compiler:
         near = None if plan.order else _near_leaf(plan.where)
         if near is not None:
             keys = self._distance(layout, alias, near)
-        if not keys:
-            return []
+        if not keys and not plan.order and not plan.skip:
+            return []  # any order will do; a page further on needs one that stays
         descending = bool(plan.order) and plan.order[0].descending
         return [*keys, _ordered(nodes.column(RID_COLUMN, alias), descending)]
 
@@ -251,6 +251,8 @@ class Compiler:
     def _sorts_first(self, layout: ClassLayout, plan: PlanQuery) -> bool:
         """Whether rowids are sorted before rows are read: the order is no index's, or rows are skipped."""
         if not plan.order or _near_leaf(plan.where) is not None:
+            return False
+        if not any(item.key.partition(".")[0] in layout.columns for item in plan.order):
             return False
         return plan.skip or not serves_order(layout, plan.where, plan.order)
 

@@ -7,7 +7,7 @@ read it; what they make of it is not this module's affair.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal, TypeAlias, final
 
 import apsw
@@ -16,13 +16,18 @@ import attrs
 from parsekit.codec import decode_interior, encode_interior
 from parsekit.values import Value
 
-__all__ = ["ChangeKind", "JournalEntry", "JournalLimits", "append", "entries", "last_sequence", "prune"]
+__all__ = ["ChangeKind", "JournalEntry", "JournalLimits", "append", "append_creations", "entries", "last_sequence", "prune"]
 
 ChangeKind: TypeAlias = Literal["create", "update", "delete"]
 _CODES: Final[dict[str, int]] = {"create": 0, "update": 1, "delete": 2}
 _KINDS: Final[tuple[ChangeKind, ...]] = ("create", "update", "delete")
 _INSERT: Final = (
     "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
+)
+
+
+_INSERT_AT: Final = (
+    "INSERT INTO _pk_journal (seq, at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, NULL, ?)"
 )
 
 
@@ -68,6 +73,22 @@ def append(
         None if after is None else encode_interior(after),
     )
     return int(connection.execute(_INSERT, cells).get)
+
+
+def append_creations(
+    connection: apsw.Connection, class_name: str, created: Sequence[tuple[int, str, dict[str, Value]]]
+) -> int:
+    """Write many creations of one class, each (at, objectId, fields); the sequence number of the first."""
+    first = last_sequence(connection) + 1
+    code = _CODES["create"]
+    connection.executemany(
+        _INSERT_AT,
+        (
+            (sequence, at, class_name, object_id, code, encode_interior(after))
+            for sequence, (at, object_id, after) in enumerate(created, first)
+        ),
+    )
+    return first
 
 
 def entries(connection: apsw.Connection, after: int, limit: int = -1) -> Iterator[JournalEntry]:

@@ -14,9 +14,11 @@ from parsekit.storage import nodes
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout
 
 __all__ = [
+    "all_ids",
     "delete_owner_statement",
     "delete_statement",
     "insert_statement",
+    "move_owner_statement",
     "relate_statement",
     "select_for_update",
     "unrelate_statement",
@@ -64,6 +66,13 @@ def select_for_update(layout: ClassLayout, *, with_acl: bool) -> str:
     return nodes.render(nodes.select(columns, nodes.table(layout.table), condition))
 
 
+@lru_cache(maxsize=512)
+def all_ids(table: str) -> str:
+    """SELECT of every objectId of a class in insertion order."""
+    order = exp.Ordered(this=nodes.column(RID_COLUMN))
+    return nodes.render(nodes.select([nodes.column("objectId")], nodes.table(table), order=[order]))
+
+
 def update_statement(layout: ClassLayout, names: Sequence[str]) -> str:
     """UPDATE of some columns by rowid."""
     node = exp.Update(
@@ -88,6 +97,15 @@ def delete_statement(layout: ClassLayout) -> str:
 def delete_owner_statement(table: str) -> str:
     """DELETE of an owner's rows in a join table."""
     return _delete(table, _equals("owningId"))
+
+
+@lru_cache(maxsize=512)
+def move_owner_statement(table: str) -> str:
+    """UPDATE of the owner in a join table: (new owner, old owner)."""
+    node = exp.Update(
+        this=nodes.table(table), expressions=[_equals("owningId")], where=exp.Where(this=_equals("owningId"))
+    )
+    return nodes.render(node)
 
 
 @lru_cache(maxsize=512)

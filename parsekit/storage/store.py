@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import apsw
 
@@ -33,11 +33,24 @@ if TYPE_CHECKING:
     from parsekit.storage.compiler import Compiled
     from parsekit.storage.explain import StatementPlan
 
-__all__ = ["NeedsResults", "StaleCatalog", "Store"]
+__all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
 
 ACL_READ: Final = -1
 LIMIT: Final = -3
 SKIP: Final = -4
+
+
+class TransactionPart(Protocol):
+    """Something outside of the database that follows the outcome of its transactions."""
+
+    def mark(self) -> Any:
+        """Where it stands when a savepoint begins."""
+
+    def rewind(self, mark: Any) -> None:
+        """Go back to ``mark``: the savepoint was rolled back."""
+
+    def committed(self) -> None:
+        """The transaction is on the disk; the writer lock is still held."""
 
 
 class StaleCatalog(Exception):  # noqa: N818 - a signal to ask again, not an error that a caller sees
@@ -71,6 +84,7 @@ class Store:
         self._reload_lock = threading.Lock()
         self._on_reload: list[Callable[[], None]] = []
         self._pending: PlanCache | None = None
+        self.outbox: TransactionPart | None = None
         self._committed = self._plans_for(catalogs.load(self.database.writer))
 
     @property
@@ -222,25 +236,26 @@ class Store:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[apsw.Connection]:
-        """A write transaction, nested ones as savepoints. Catalog and caches follow its outcome.
-
-        Raises ``StaleCatalog`` at its beginning when another process changed the catalog meanwhile.
-        """
+        """A write transaction, nested ones as savepoints. Catalog, caches and ``outbox`` follow its outcome."""
         with self.database.write() as connection:
             before = self._pending
-            if catalogs.read_generation(connection) != self.catalog.generation:
-                self.acls.forget()
+            mark = None if self.outbox is None else self.outbox.mark()
+            if before is None and catalogs.read_generation(connection) != self.catalog.generation:
+                self.acls.forget()  # another process changed the catalog, and cannot do so again before we are done
                 self._publish(self._plans_for(catalogs.load(connection)))
-                raise StaleCatalog
             try:
                 yield connection
             except BaseException:
                 self.acls.forget()
                 self._pending = before
+                if self.outbox is not None:
+                    self.outbox.rewind(mark)
                 raise
 
     def _after_commit(self) -> None:
         self.acls.committed()
+        if self.outbox is not None:
+            self.outbox.committed()
         pending, self._pending = self._pending, None
         if pending is not None:
             self._publish(pending)
@@ -260,6 +275,13 @@ class Store:
     def mark_null_keys(self, connection: apsw.Connection, class_name: str, keys: Sequence[str]) -> None:
         """Remember keys that hold an explicit null. Inside ``write()``."""
         self._change(catalogs.mark_null_keys(connection, self.catalog, class_name, keys))
+
+    def object_ids(self, connection: apsw.Connection, class_name: str) -> list[str]:
+        """The objectIds of a class in insertion order."""
+        from parsekit.storage.statements import all_ids
+
+        layout = self.catalog.layouts[class_name]
+        return [identity for (identity,) in connection.execute(all_ids(layout.table))]
 
     def bump(self, connection: apsw.Connection) -> None:
         """Roles changed: everybody must compute them anew. Inside ``write()``."""

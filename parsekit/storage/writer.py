@@ -152,6 +152,15 @@ class Writer:
         for key in layout.relation_keys():
             connection.execute(delete_owner_statement(join_table(layout.class_name, key)), (object_id,))
 
+    def move_relations(
+        self, connection: apsw.Connection, layout: ClassLayout, owner: str, moved_to: str
+    ) -> None:
+        """Let the members of an object's relations follow it to its new objectId."""
+        from parsekit.storage.statements import move_owner_statement
+
+        for key in layout.relation_keys():
+            connection.execute(move_owner_statement(join_table(layout.class_name, key)), (moved_to, owner))
+
     def _run(self, connection: apsw.Connection, layout: ClassLayout, sql: str, cells: list[Stored]) -> None:
         try:
             connection.execute(sql, cells)

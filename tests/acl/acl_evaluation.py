@@ -1,4 +1,5 @@
-"""A tiny evaluation of conditions on one object, for tests that have no engine. Equality as the tests' data needs it."""
+"""A tiny evaluation of conditions on one object, for tests that have no engine. Equality as the tests' data
+needs it."""
 
 from parsekit.acl.acl import AclEntries
 from parsekit.acl.principal import principal_ids

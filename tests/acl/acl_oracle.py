@@ -1,7 +1,8 @@
-"""A slow model of Parse's permissions, written from the prose of parse_server.md (A2, A3, S13 to S17, section 14).
+"""A slow model of Parse's permissions, written from the prose of parse_server.md (A2, A3, S13 to S17,
+section 14).
 
-It knows nothing of the policy: it takes permissions as JSON, asks one object and one field at a time, and never builds
-a condition. It imports only values.
+It knows nothing of the policy: it takes permissions as JSON, asks one object and one field at a time, and
+never builds a condition. It imports only values.
 """
 
 from parsekit.values import Pointer
@@ -33,7 +34,8 @@ def mentions(value, user_id):
 
 
 def class_verdict(permissions, operation, user_id, roles, during="update"):
-    """S13: ``"yes"``, ``"no"`` (119), ``"login"`` (101), or the list of fields of which one must mention the user."""
+    """S13: ``"yes"``, ``"no"`` (119), ``"login"`` (101), or the list of fields of which one must mention
+    the user."""
     if permissions is None:
         return "yes"
     entry = permissions.get(operation, {})
@@ -70,7 +72,7 @@ def may(permissions, operation, user_id, roles, fields):
     return acl is None or any(acl.get(name, {}).get(right) for name in names(user_id, roles))
 
 
-def shows(class_name, permissions, defaults, user_id, roles, fields, field):
+def shows(class_name, permissions, defaults, user_id, roles, *, fields, field):
     """S16: whether the caller sees one field of an object that it may read."""
     own = class_name == "_User" and user_id is not None and fields.get("objectId") == user_id
     if class_name == "_User" and field in ("password", "sessionToken"):

@@ -1,7 +1,7 @@
 """Replays recorded scenarios on dicts, with nothing but ``parsekit.acl`` to say who may.
 
-It is no engine: values are stored as they come, conditions are the few that permission scenarios use, and a step that
-fails for another reason than a permission is not replayed.
+It is no engine: values are stored as they come, conditions are the few that permission scenarios use, and a
+step that fails for another reason than a permission is not replayed.
 """
 
 from acl_evaluation import holds
@@ -65,7 +65,8 @@ class Replay:
         self.principals = {"anonymous": Principal.anonymous(), "master": Principal.master()}
 
     def step(self, step):
-        """The answer of one step: results, counts, or the error's code. ``NotReplayedError`` if it is another's affair."""
+        """The answer of one step: results, counts, or the error's code. ``NotReplayedError`` if it is
+        another's affair."""
         parts = step["path"].strip("/").split("/")
         principal = self.principals[step["as"]]
         body = step.get("body") or {}

@@ -48,7 +48,8 @@ def _entries(draw):
 
 
 _groups = st.sampled_from([
-    "*", "authenticated", *USER_IDS, *(f"role:{name}" for name in ROLE_NAMES), *(f"userField:{key}" for key in REFERRING),
+    "*", "authenticated", *USER_IDS, *(f"role:{name}" for name in ROLE_NAMES),
+    *(f"userField:{key}" for key in REFERRING),
     "userField:gone",
 ])  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Recorded answers of Parse Server 9.10, replayed with nothing but the policy to say who may see and do what."""
+"""Recorded answers of Parse Server 9.10, replayed with nothing but the policy to say who may see and do
+what."""
 
 import json
 from pathlib import Path
@@ -36,10 +37,14 @@ def is_relation(value):
     return isinstance(value, dict) and value.get("__type") == "Relation"
 
 
+def is_object(value):
+    return isinstance(value, dict) and "objectId" in value and value.get("__type") != "Pointer"
+
+
 def nested(shown):
     """Which keys each object has, included objects too; scalars and pointers are leaves."""
     return {
-        key: nested(value) if isinstance(value, dict) and "objectId" in value and value.get("__type") != "Pointer" else None
+        key: nested(value) if is_object(value) else None
         for key, value in shown.items()
         if key not in SKIPPED_KEYS and not is_relation(value)
     }  # fmt: skip

@@ -166,7 +166,8 @@ def test_an_owner_sees_what_its_group_shows():
 
 
 def test_the_default_option_is_joined_to_what_the_class_states():
-    """S17, and SchemaController.SchemaData: a class cannot take a default field out of a group, only add a group."""
+    """S17, and SchemaController.SchemaData: a class cannot take a default field out of a group, only add a
+    group."""
     stated = {**OPEN, "protectedFields": {"*": ["phone"], "role:admin": []}}
     access = authorize(users(stated), "_User", "find", ALICE)
     assert access.hidden_fields == {"email", "phone"}
@@ -308,7 +309,10 @@ def test_every_class_of_a_query_gets_its_own_limits():
     limited = attrs.evolve(inner, where=And((inner.where, AclTest("read"), Constraint("owner", "$eq", ME))))
     assert guard(state, {"Emp": emp}) == query(
         And((
-            Or((Constraint("ptr", "$inQuery", limited), Constraint("x", "$select", KeyOfQuery(limited, "a")))),
+            Or((
+                Constraint("ptr", "$inQuery", limited),
+                Constraint("x", "$select", KeyOfQuery(limited, "a")),
+            )),
             AclTest("read"),
         ))
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """Principals (A9), the closure of roles (A3), what makes a role valid (S6, A4)."""
 
 import pickle
+from itertools import pairwise
 
 import pytest
 from acl_oracle import oracle_roles
@@ -30,7 +31,8 @@ def test_the_session_token_never_shows():
 
 @pytest.mark.parametrize(
     "user_id",
-    ["", "*", "role:admins", "userField:owner", "authenticated", "requiresAuthentication", "pointerFields", "currentUser"],
+    ["", "*", "role:admins", "userField:owner", "authenticated", "requiresAuthentication", "pointerFields",
+     "currentUser"],
 )  # fmt: skip
 def test_a_user_id_that_reads_as_a_group_is_refused(user_id):
     assert is_reserved_user_id(user_id)
@@ -90,7 +92,7 @@ def test_the_closure_is_the_least_fixed_point(roles, user_id):
     for name, path in graph.paths_of(user_id).items():
         assert path[-1] == name
         assert user_id in by_name[path[0]].user_ids
-        for child, parent in zip(path, path[1:], strict=False):
+        for child, parent in pairwise(path):
             assert by_name[child].object_id in by_name[parent].role_ids
         assert len(path) <= len(ROLE_IDS)
 

@@ -1,0 +1,127 @@
+"""Single writes by class and objectId, as REST makes them: operations in, what REST answers out.
+
+``PFObject.save`` comes through ``saving``; both end in ``write``. Reads by class and id are ``ParseEngine``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, final
+
+import attrs
+
+from parsekit.engine.effects import echo_of
+from parsekit.operations import OperationSet
+from parsekit.values import Value
+
+if TYPE_CHECKING:
+    from parsekit.acl.principal import Principal
+    from parsekit.engine.core import ParseEngine
+
+__all__ = ["DirectWrites", "WriteAnswer"]
+
+_NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
+
+
+@final
+@attrs.frozen(slots=True)
+class WriteAnswer:
+    """What a write answers: when it happened, and the values in ``echo`` that its sender cannot know."""
+
+    object_id: str
+    updated_at: datetime
+    echo: Mapping[str, Value]
+
+    @property
+    def created_at(self) -> datetime:
+        """The same moment as ``updated_at`` for an object that was just created."""
+        return self.updated_at
+
+
+@final
+class DirectWrites:
+    """Creates, updates and deletes of one object each."""
+
+    def __init__(self, engine: ParseEngine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        class_name: str,
+        operations: OperationSet,
+        principal: Principal,
+        *,
+        object_id: str | None = None,
+        created_at: datetime | None = None,
+        updated_at: datetime | None = None,
+        context: Mapping[str, Value] = _NO_CONTEXT,
+    ) -> WriteAnswer:
+        """Create an object.
+
+        Raises:
+            ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
+        """
+        engine = self._engine
+        with engine.store.write() as connection:
+            write = engine.writes.create(
+                connection,
+                class_name,
+                operations,
+                engine.view(principal),
+                object_id=object_id,
+                created_at=created_at,
+                updated_at=updated_at,
+                context=context,
+            )
+        engine.after_commit()
+        return WriteAnswer(write.object_id, write.now, echo_of(write))
+
+    def update(
+        self,
+        class_name: str,
+        object_id: str,
+        operations: OperationSet,
+        principal: Principal,
+        *,
+        new_id: str | None = None,
+        context: Mapping[str, Value] = _NO_CONTEXT,
+    ) -> WriteAnswer:
+        """Update an object; ``new_id`` moves it to another objectId.
+
+        Raises:
+            ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
+        """
+        engine = self._engine
+        with engine.store.write() as connection:
+            write = engine.writes.update(
+                connection,
+                class_name,
+                object_id,
+                operations,
+                engine.view(principal),
+                new_id=new_id,
+                context=context,
+            )
+        engine.after_commit()
+        return WriteAnswer(write.object_id, write.now, echo_of(write))
+
+    def delete(
+        self,
+        class_name: str,
+        object_id: str,
+        principal: Principal,
+        *,
+        context: Mapping[str, Value] = _NO_CONTEXT,
+    ) -> None:
+        """Delete an object.
+
+        Raises:
+            ObjectNotFoundError: 101, it is gone or may not be written.
+            ParseError: as Parse refuses it.
+        """
+        engine = self._engine
+        with engine.store.write() as connection:
+            engine.writes.delete(connection, class_name, object_id, engine.view(principal), context=context)
+        engine.after_commit()

@@ -1,0 +1,69 @@
+"""What waits for a commit: changes to tell listeners of, in commit order, and calls to make in the writer's thread.
+
+Inside a transaction both collect; a rolled-back savepoint takes its part with it (``mark`` and ``rewind``). The commit
+itself, still under the writer lock, moves them out (``committed``), so that changes queue up in commit order whichever
+thread delivers them; ``deliver`` runs after the lock is gone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, final
+
+from parsekit.engine.write import Change
+
+__all__ = ["Listener", "Outbox"]
+
+Listener: TypeAlias = Callable[[Sequence[Change]], None]
+
+
+@final
+class Outbox:
+    """The changes and calls of the transactions under way and of those committed. One per engine."""
+
+    def __init__(self) -> None:
+        self._pending: list[Change] = []
+        self._calls: list[Callable[[], None]] = []
+        self._ready: deque[tuple[Change, ...]] = deque()
+        self._mine = threading.local()
+        self._delivering = threading.RLock()
+        self.listeners: list[Listener] = []
+        self.publish = self._pending.append
+        """Put down a change. Inside ``Store.write()`` only, as the two below."""
+        self.call_later = self._calls.append
+        """Put down a call that this thread makes after the commit."""
+
+    def mark(self) -> tuple[int, int]:
+        """Where a savepoint begins."""
+        return len(self._pending), len(self._calls)
+
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Forget what came after ``mark``: it was rolled back."""
+        del self._pending[mark[0] :]
+        del self._calls[mark[1] :]
+
+    def committed(self) -> None:
+        """The transaction is on the disk. Called under the writer lock."""
+        if self._pending:
+            if self.listeners:
+                self._ready.append(tuple(self._pending))
+            self._pending.clear()
+        if self._calls:
+            mine: list[Callable[[], None]] = self._mine.__dict__.setdefault("calls", [])
+            mine.extend(self._calls)
+            self._calls.clear()
+
+    def deliver(self) -> None:
+        """Tell the listeners of what is committed, then make this thread's calls. Outside of any transaction."""
+        if self._ready:
+            with self._delivering:
+                while self._ready:
+                    changes = self._ready.popleft()
+                    for listener in self.listeners:
+                        listener(changes)
+        calls: list[Callable[[], None]] | None = self._mine.__dict__.pop("calls", None)
+        if calls:
+            for call in calls:
+                call()
