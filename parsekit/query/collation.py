@@ -85,10 +85,6 @@ def plain(value: Value) -> Value:
     return value
 
 
-# --- equality
-# -------------------------------------------------------------------------------------------------
-
-
 def _ring(polygon: PFPolygon) -> tuple[tuple[float, float], ...]:
     points = polygon.coordinates
     return points if points[0] == points[-1] else (*points, points[0])
@@ -120,10 +116,6 @@ def equality(rules: Dialect) -> Equality:
     return same
 
 
-# --- order
-# ----------------------------------------------------------------------------------------------------
-
-
 def canonical_utf16(text: str) -> bytes:
     """The place of a string under Foundation's ``compare:`` (canonically equivalent strings share it)."""
     if not text.isascii():
@@ -146,8 +138,7 @@ def _text_bytes(text: str) -> bytes:
 
 
 def dictionary_view(value: Value) -> dict[str, Value] | None:
-    """The object that MongoDB holds for a typed value inside an Array or Object; ``None`` when it is no
-    object."""
+    """The object that MongoDB holds for a typed value inside an Array or Object; ``None`` when it is no object."""
     match value:
         case dict():
             return value

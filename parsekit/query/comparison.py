@@ -66,10 +66,6 @@ def negate(test: Test) -> Test:
     return lambda value: not test(value)
 
 
-# --- typed fields
-# ---------------------------------------------------------------------------------------------
-
-
 def _field_test(element: Test, *, bare_ids: bool) -> Test:
     """The element test for a typed value that is the field itself (rule ``typed_fields_as_stored``)."""
 
@@ -93,10 +89,6 @@ def _lift(element: Test, rules: Dialect, path: Sequence[str], key: str, *, bare_
     return any_value(element, path, rules, key, field=field)
 
 
-# --- equality
-# -------------------------------------------------------------------------------------------------
-
-
 def _equal_element(argument: Value, rules: Dialect) -> Test:
     if argument is None:
         if rules.null_equals_missing:
@@ -109,10 +101,6 @@ def _equal_element(argument: Value, rules: Dialect) -> Test:
 def equal_test(argument: Value, rules: Dialect, path: Sequence[str], key: str, *, bare_ids: bool) -> Test:
     """``$eq``: some value equals ``argument``."""
     return _lift(_equal_element(plain(argument), rules), rules, path, key, bare_ids=bare_ids)
-
-
-# --- order
-# ----------------------------------------------------------------------------------------------------
 
 
 def _kinds_of(argument: Value, rules: Dialect) -> frozenset[type] | None:
@@ -183,10 +171,6 @@ def comparison_test(op: str, argument: Value, rules: Dialect, path: Sequence[str
         stored = _bracketed_element(op, stored_form(argument), rules)
         return any_value(element, path, rules, key, field=lambda value: stored(stored_form(value)))
     return _lift(element, rules, path, key)
-
-
-# --- membership
-# -----------------------------------------------------------------------------------------------
 
 
 def _flattened(members: Iterable[Value], rules: Dialect) -> list[Value]:
@@ -304,10 +288,6 @@ def _contained(value: Value | Missing, member: Test) -> bool:
             hint="under IOS_LOCAL the key must hold an array or be absent",
         )
     return all(map(member, value))  # a dictionary gives its keys, as Foundation enumerates it
-
-
-# --- existence
-# ------------------------------------------------------------------------------------------------
 
 
 def exists_test(wanted: bool, rules: Dialect, path: Sequence[str], key: str) -> Test:

@@ -39,7 +39,6 @@ class Dialect:
     name: str
     """How messages and ``explain()`` call the dialect."""
 
-    # --- null, missing, types ---
     null_equals_missing: bool
     """An absent key equals null: in equality, ``$in``, ``$gte``/``$lte`` of null (D1-D3)."""
 
@@ -56,7 +55,6 @@ class Dialect:
     key_order_matters: bool
     """Two objects are equal only with their keys in the same order (D44)."""
 
-    # --- arrays ---
     array_matches_whole: bool
     """A stored array is tested as a whole as well as element by element; otherwise by elements only."""
 
@@ -73,7 +71,6 @@ class Dialect:
     contained_by_needs_array: bool
     """``$containedBy`` fails with 102 on null and scalars; otherwise they match (D14)."""
 
-    # --- keys ---
     paths: PathRule
     """How a dotted key walks: ``fan-out`` through arrays, as MongoDB does, or through ``dictionaries`` only,
     anything else failing with 102 (D15-D17, ios_sdk 3.2)."""
@@ -82,7 +79,6 @@ class Dialect:
     """A top-level Pointer is the string ``Class$id``, a GeoPoint the array [longitude, latitude], a File its
     name, a Relation absent, because that is what MongoDB holds (MongoTransform)."""
 
-    # --- text ---
     regex_flavor: RegexFlavor
     """Which engine's patterns ``$regex`` speaks (D10)."""
 
@@ -101,7 +97,6 @@ class Dialect:
     string_order: StringOrder
     """How strings order: by code point, or canonically equivalent ones alike and by UTF-16 units (D42)."""
 
-    # --- geo ---
     box_rule: BoxRule
     """A box with swapped corners is put right (``planar``), or refused with 102 together with boxes that
     cross the dateline or span more than 180 degrees (``checked``, D19)."""
@@ -116,7 +111,6 @@ class Dialect:
     unsupported_operators: frozenset[str]
     """Operators that fail with 102 when an object is tested (D21)."""
 
-    # --- order, page ---
     missing_first: bool
     """Missing values come first in ascending order and last in descending order; otherwise the reverse
     (D23)."""
@@ -141,7 +135,6 @@ class Dialect:
     subquery_pages: bool
     """A sub-query's order, skip and limit count; otherwise only its class and conditions do (D37)."""
 
-    # --- sub-queries and permissions ---
     select_reads_wire: bool
     """``$select`` compares what a REST answer holds: a missing key as null, a creation date as text, an array
     by its elements; otherwise the values themselves, where missing never matches (D38,

@@ -77,10 +77,6 @@ _DEEPEST: Final = 16
 """Trees below this depth are predicates of their own (Python's parser limits nesting)."""
 
 
-# --- one value
-# ------------------------------------------------------------------------------------------------
-
-
 def _geo_within(argument: Value, rules: Dialect, path: _Path, key: str) -> Test:
     area = polygon_test if isinstance(argument, PolygonArea) else cap_test
     return area(argument, rules, path, key)
@@ -135,10 +131,6 @@ def _unsupported(op: str) -> Test:
         raise InvalidQueryError(f"Local Datastore does not yet support {op} operator.")
 
     return test
-
-
-# --- whole objects
-# --------------------------------------------------------------------------------------------
 
 
 def compile_predicate(node: Node, rules: Dialect, lookup: Lookup | None = None) -> Predicate:
@@ -218,8 +210,6 @@ class _Builder:
             return parts[0] if len(parts) == 1 else f"({f' {word} '.join(parts)})"
         predicates = tuple(compile_predicate(child, self._rules, self._lookup) for child in children)
         return f"{quantifier}(p(o) for p in {self.bind(predicates)})"
-
-    # --- leaves ---
 
     def _constraint(self, leaf: Constraint) -> str:
         if leaf.op == "$relatedTo":

@@ -43,10 +43,6 @@ _ORIGIN: Final = PFGeoPoint(0.0, 0.0)
 _FARTHEST: Final = float("inf")
 
 
-# --- distance
-# -------------------------------------------------------------------------------------------------
-
-
 def near_constraint(node: Node) -> tuple[str, Near] | None:
     """The key and argument of the ``$nearSphere`` that sorts a query: one that every result must meet."""
     if isinstance(node, Constraint) and node.op == "$nearSphere":
@@ -74,10 +70,6 @@ def distance_key(node: Node) -> DistanceKey | None:
         return center.distance_in_radians_to(point) if isinstance(point, PFGeoPoint) else _FARTHEST
 
     return distance
-
-
-# --- SERVER
-# ---------------------------------------------------------------------------------------------------
 
 
 def _order_values(value: Value | Missing, path: Sequence[str], at: int, out: list[Value | Missing]) -> None:
@@ -167,10 +159,6 @@ def _sorted_server(rows: list[Row], order: Sequence[OrderKey], where: Node) -> l
     return rows
 
 
-# --- IOS_LOCAL
-# ------------------------------------------------------------------------------------------------
-
-
 def _crash(place: str, exception: str, message: str) -> InvalidQueryError:
     return InvalidQueryError(f"{place}: {message}", hint=f"on iOS this crashes the process with {exception}")
 
@@ -221,10 +209,6 @@ def _check_simple(order: Sequence[OrderKey]) -> None:
         if not alias and _SIMPLE_KEY.match(item.key) is None:
             name = f"-{item.key}" if item.descending else item.key
             raise _crash(f"order by {name}", "NSInternalInconsistencyException", f"Invalid key name: {name}")
-
-
-# --- both
-# -----------------------------------------------------------------------------------------------------
 
 
 def sort_objects(

@@ -61,10 +61,6 @@ def stored_form(value: Value | Missing) -> Value | Missing:
     return value
 
 
-# --- fan-out
-# --------------------------------------------------------------------------------------------------
-
-
 def _collect(
     value: Value | Missing, path: Sequence[str], at: int, spread: bool, out: list[Value | Missing]
 ) -> None:
@@ -108,10 +104,6 @@ def fan_out(value: Value | Missing, path: Sequence[str], *, spread: bool = True)
     return out
 
 
-# --- dictionaries
-# ---------------------------------------------------------------------------------------------
-
-
 def walk_dictionaries(value: Value | Missing, path: Sequence[str], key: str) -> Value | Missing:
     """The value at the end of ``path`` through dictionaries; an absent key anywhere gives ``MISSING``.
 
@@ -136,10 +128,6 @@ def _json_dictionary(value: Value) -> dict[str, Value] | None:
         encoded = encode_value(value)
         return encoded if isinstance(encoded, dict) else None
     return None
-
-
-# --- lifting
-# --------------------------------------------------------------------------------------------------
 
 
 def any_value(

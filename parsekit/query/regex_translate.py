@@ -36,6 +36,12 @@ _MAX_REPEAT: Final = 65535
 _BLANKS: Final = " \t\n\r\x0b\x0c\x85\u200e\u200f\u2028\u2029"
 
 _TURKIC: Final = frozenset("iI\u0130\u0131")
+_PCRE_TURKIC: Final = {
+    "i": "(?-i:[iI])",
+    "I": "(?-i:[iI])",
+    "\u0130": "(?-i:\u0130)",
+    "\u0131": "(?-i:\u0131)",
+}
 _NEWLINE_SEQUENCE: Final = f"(?>\\r\\n|[{LINE_ENDS}])"
 
 _ICU_END: Final = "(?=(?:\\r\\n|(?<!\\r)\\n|[\\x0b\\x0c\\r\\x85\\u2028\\u2029])?\\Z)"
@@ -67,8 +73,7 @@ class Translation:
 
 @attrs.define(slots=True)
 class _Group:
-    """The state of one open group: its options, the branch's open ``(?i:``, and what makes it costly to
-    repeat."""
+    """The state of one open group: its options, the branch's open ``(?i:``, and what makes it costly to repeat."""
 
     options: frozenset[str]
     base_i: bool
@@ -92,8 +97,7 @@ def _literal_run(run: list[str], *, folds: bool, flavor: RegexFlavor) -> str:
     if not folds or _TURKIC.isdisjoint(run):
         return "".join(map(escape, run))
     if flavor == "pcre":
-        return "".join({"i": "(?-i:[iI])", "I": "(?-i:[iI])"}.get(char) or f"(?-i:{char})" if char in _TURKIC
-                       else escape(char) for char in run)  # fmt: skip
+        return "".join(_PCRE_TURKIC.get(char) or escape(char) for char in run)
     # The run stays whole, because ICU folds "fi" with its ligature.
     guards = "".join(f"(?-i:(?!(?s:.){{{at}}}[\u0130\u0131]))" for at, char in enumerate(run) if char in "iI")
     return guards + "".join(f"(?-i:{char})" if char in "\u0130\u0131" else escape(char) for char in run)
@@ -115,8 +119,6 @@ class _Translator:
         self._names: set[str] = set()
         self._escapes = EscapeReader(pattern, flavor)
         self._set = (PcreSet if flavor == "pcre" else IcuSet)(pattern, self._escapes)
-
-    # --- the whole ---
 
     def run(self) -> Translation:
         if self._flavor == "pcre":
@@ -152,8 +154,7 @@ class _Translator:
         self._variable_atom = False
 
     def _flush(self, *, keep: int = 0, repeated: bool = False) -> None:
-        """Write the pending run of literal characters, but for the last ``keep``; as one item when
-        ``repeated``."""
+        """Write the pending run of literal characters, but for the last ``keep``; as one item when ``repeated``."""
         end = len(self._run) - keep
         if end > 0:
             text = _literal_run(self._run[:end], folds=self._on("i"), flavor=self._flavor)
@@ -237,8 +238,6 @@ class _Translator:
         self._emit(f"(?:{text})")
         self._quantifiable = False
 
-    # --- quantifiers ---
-
     def _quantifier(self, char: str) -> bool:
         low, high = {"*": (0, None), "+": (1, None), "?": (0, 1), "{": (0, 0)}[char]
         end = self._at + 1
@@ -276,8 +275,6 @@ class _Translator:
             self._factors.append(None if high is None else high - low + 1)
             self._group.variable = True
         self._variable_atom = False
-
-    # --- groups ---
 
     def _open_group(self) -> None:
         pattern, at = self._pattern, self._at
@@ -383,8 +380,6 @@ class _Translator:
         self._quantifiable = not (group.looks_around and self._flavor == "icu")
         self._variable_atom = group.variable
         self._group.variable |= group.variable
-
-    # --- escapes ---
 
     def _escape(self) -> None:
         pattern, at = self._pattern, self._at

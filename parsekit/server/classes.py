@@ -94,8 +94,6 @@ def update(call: Call, class_name: str, object_id: str) -> Response:
         body.operations,
         call.principal,
         new_id=body.object_id,
-        created_at=body.created_at,
-        updated_at=body.updated_at,
         context=call.context,
     )
     return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
