@@ -53,6 +53,7 @@ __all__ = [
     "ParseError",
     "ParsekitError",
     "PasswordMissingError",
+    "RefusedInputError",
     "RequestLimitError",
     "RoleNameError",
     "SchemaError",
@@ -440,6 +441,18 @@ class SchemaError(ParsekitError, ValueError):
         count = len(self.problems)
         head = "1 problem in the schema" if count == 1 else f"{count} problems in the schema"
         super().__init__(f"{head}:\n" + "\n".join(f"  {problem}" for problem in self.problems))
+
+
+class RefusedInputError(ParsekitError, ValueError):
+    """Input cannot be imported. ``problems`` lists what is wrong, each with its place; ``total`` may be more."""
+
+    def __init__(self, problems: Iterable[str], total: int | None = None) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        self.total = len(self.problems) if total is None else total
+        lines = list(self.problems)
+        if self.total > len(lines):
+            lines.append(f"and {self.total - len(lines)} more")
+        super().__init__("\n".join(lines))
 
 
 class NotOfferedError(ParsekitError):

@@ -80,6 +80,7 @@ class Field:
 
     ``targets`` are the classes that a Pointer or Relation leads to (a Pointer without targets leads to any).
     ``default`` is used on create when the key is absent. ``enum`` lists the only values accepted, empty for any.
+    ``description`` is for people: the data dictionary shows it.
     """
 
     type: FieldType
@@ -87,6 +88,7 @@ class Field:
     required: bool = False
     default: Value | Missing = MISSING
     enum: tuple[Value, ...] = ()
+    description: str = ""
 
     @property
     def target(self) -> str | None:
@@ -390,6 +392,7 @@ def _narrow(old: Field, new: Field) -> Field:
         old.required or new.required,
         old.default if new.default is MISSING else new.default,
         new.enum or old.enum,
+        new.description or old.description,
     )
 
 

@@ -1,7 +1,8 @@
 """The JSON form of a schema: Parse's own (``GET /schemas``) and schema files, both ways.
 
 A document is ``{"classes": [...]}`` (the form of Back4app's templates), ``{"results": [...]}`` (Parse's answer), a
-list of classes, or one class. Beyond Parse's keys a field may have ``targetClasses`` (a list) and ``enum`` (a list).
+list of classes, or one class. Beyond Parse's keys a field may have ``targetClasses`` (a list), ``enum`` (a list) and
+``description`` (a text for people).
 All mistakes of a document are found in one reading and reported together, each with its path.
 """
 
@@ -31,7 +32,7 @@ from parsekit.values import MISSING, Missing, Value
 __all__ = ["class_from_json", "class_to_json", "field_to_json", "schema_from_json", "schema_to_json"]
 
 _CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions")
-_FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum")
+_FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum", "description")
 
 
 def schema_from_json(*documents: Value) -> Schema:
@@ -151,7 +152,10 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     default, enum = _default_and_enum(kind, entry, place, problems)
     if kind == "Relation" and (required is True or default is not MISSING):
         problems.append(f"{place}: a Relation can have neither required nor defaultValue; remove them")
-    return Field(kind, targets, required is True, default, enum) if len(problems) == before else None
+    description = entry.get("description", "")
+    if not isinstance(description, str):
+        problems.append(f"{place}.description: expected text, got {type(description).__name__}")
+    return Field(kind, targets, required is True, default, enum, description) if len(problems) == before else None
 
 
 def _targets(kind: str, entry: Mapping[str, Value], place: str, problems: list[str]) -> tuple[str, ...]:
@@ -243,6 +247,8 @@ def field_to_json(field: Field) -> dict[str, Value]:
         entry["defaultValue"] = encode_value(field.default)
     if field.enum:
         entry["enum"] = [encode_value(item) for item in field.enum]
+    if field.description:
+        entry["description"] = field.description
     return entry
 
 

@@ -2,12 +2,14 @@
 
 The objectIds are derived from what an object is in the files, never drawn, so that a second import meets the
 objects of the first. A field for which the files have nothing is absent. Users carry no password: until one
-is set nobody can log in as them. Objects carry no ACL but the roles, for which Parse requires one.
+is set nobody can log in as them. Everybody who is logged in works on the pipeline, so its objects carry no ACL; users
+carry the one that Parse gives to those who sign up, opened for colleagues to read, and roles one that Parse requires.
 """
 
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import itertools
 import string
@@ -29,6 +31,7 @@ _ID_CHARACTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string
 _ID_LENGTH: Final = 10
 
 
+@functools.lru_cache(maxsize=512)
 def object_id(class_name: str, key: str) -> str:
     """The objectId of what `key` names in a class: ten letters and digits, the same on every run.
 
@@ -58,12 +61,15 @@ def users(data: PipelineData) -> Iterator[Record]:
     people: list[Manager | Agent] = [*data.managers, *data.agents]
     for person in people:
         username = slug(person.name)
+        identity = object_id("_User", username)
         yield {
-            "objectId": object_id("_User", username),
+            "objectId": identity,
             "username": username,
             "email": email(username),
             "fullName": person.name,
             "regionalOffice": person.regional_office,
+            # Without one, whoever is logged in could change the password of everybody else.
+            "ACL": {"*": {"read": True}, identity: {"read": True, "write": True}},
         }
 
 

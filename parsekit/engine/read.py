@@ -124,7 +124,7 @@ class ReadPath:
     def _get_prepared(
         self, prepared: _Prepared, object_id: str, principal: Principal, kind: type[PFObject] | None
     ) -> Any:
-        rows = self._store.run_compiled(prepared.compiled, [object_id], self._views.of(principal).ids, 1, 0)
+        rows = self._store.run_compiled(prepared.compiled, [object_id], self._views.of(principal).ids)
         if not rows:
             raise ObjectNotFoundError()
         shape = prepared.shape
@@ -139,7 +139,7 @@ class ReadPath:
         layout = self._store.catalog.layout(by_id.class_name)
         if layout is None or access.hidden_by_owner or access.unusable_fields or access.private_fields:
             return
-        shape, _ = self._shape(by_id, "find", view, "get", access, layout)
+        shape, _ = self._shape(by_id, "find", view, "get", access, layout, None)
         compiled = self._store.plans.statement(shape)
         view.prepared[by_id.class_name] = _Prepared(compiled, self._result_shape(compiled, layout))
 
@@ -151,14 +151,13 @@ class ReadPath:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
         """The objects of a query one by one, as of now, in constant memory."""
-        state = attrs.evolve(state, limit=-1 if state.limit is None else state.limit)
         layout = self._layout(state.class_name)
         view = self._views.of(principal)
         access, _ = view.reading(state.class_name, "find")
         if layout is None:
             return
-        shape, values = self._shape(state, "find", view, "find", access, layout)
-        with self._store.stream(shape, values, view.ids, state.limit, state.skip) as (compiled, rows):
+        shape, values = self._shape(state, "find", view, "find", access, layout, state.limit)
+        with self._store.stream(shape, values, view.ids, state.skip) as (compiled, rows):
             iterator = iter(rows)
             while batch := list(islice(iterator, batch_size)):
                 yield from self._objects(state, compiled, batch, layout, view, access, kind)
@@ -180,14 +179,14 @@ class ReadPath:
         limit = self._default_limit if state.limit is None else state.limit
         guarded = state if conjunct is None else attrs.evolve(state, where=And((state.where, conjunct)))
         first: tuple[str, ...] = ()
-        shape, values = self._shape(state, "find", view, "find", access, layout)
+        shape, values = self._shape(state, "find", view, "find", access, layout, limit)
         try:
-            found = self._store.explain(shape, values, view.ids, limit, state.skip)
+            found = self._store.explain(shape, values, view.ids, state.skip)
         except NeedsResults:
             first = tuple(f"{leaf.key} {leaf.op}" for leaf in constraints_of(state.where) if _is_subquery(leaf))
             guarded = self._prepare(state, view, "find", layout, run_all=True)
-            shape, values = self._bare_shape(guarded, "find", access, layout)
-            found = self._store.explain(shape, values, view.ids, limit, state.skip)
+            shape, values = self._bare_shape(guarded, "find", access, layout, limit)
+            found = self._store.explain(shape, values, view.ids, state.skip)
         compiled, bindings, statement, cached = found
         return Explanation(
             class_name=state.class_name,
@@ -263,13 +262,13 @@ class ReadPath:
         layout: ClassLayout,
         limit: int | None,
     ) -> tuple[Compiled, list[tuple[Any, ...]]]:
-        shape, values = self._shape(state, verb, view, operation, access, layout)
+        shape, values = self._shape(state, verb, view, operation, access, layout, limit)
         try:
-            return self._store.run(shape, values, view.ids, limit, state.skip)
+            return self._store.run(shape, values, view.ids, state.skip)
         except NeedsResults:
             prepared = self._prepare(state, view, operation, layout, run_all=True)
-            shape, values = self._bare_shape(prepared, verb, access, layout)
-            return self._store.run(shape, values, view.ids, limit, state.skip)
+            shape, values = self._bare_shape(prepared, verb, access, layout, limit)
+            return self._store.run(shape, values, view.ids, state.skip)
 
     def _shape(
         self,
@@ -279,6 +278,7 @@ class ReadPath:
         operation: Operation,
         access: Access,
         layout: ClassLayout,
+        limit: int | None,
     ) -> tuple[Shape, list[Value]]:
         if access.unusable_fields:
             check_query_fields(state, access, view.principal)
@@ -287,21 +287,22 @@ class ReadPath:
                 state,
                 verb,
                 lambda class_name: view.reading(class_name, operation)[1],
-                limited=verb == "find",
+                limit=limit,
                 columns=_columns(state, access, layout),
                 hidden=access.never_shown,
             )
         except NotSimple:
-            return self._bare_shape(self._prepare(state, view, operation, layout, run_all=False), verb, access, layout)
+            prepared = self._prepare(state, view, operation, layout, run_all=False)
+            return self._bare_shape(prepared, verb, access, layout, limit)
 
     def _bare_shape(
-        self, state: QueryState, verb: Verb, access: Access, layout: ClassLayout
+        self, state: QueryState, verb: Verb, access: Access, layout: ClassLayout, limit: int | None
     ) -> tuple[Shape, list[Value]]:
         return shape_of(
             state,
             verb,
             None,
-            limited=verb == "find",
+            limit=limit,
             columns=_columns(state, access, layout),
             hidden=access.never_shown,
         )
@@ -381,12 +382,12 @@ class ReadPath:
 
     def _ids_of(self, guarded: QueryState, view: PrincipalView) -> list[str]:
         bare = QueryState(guarded.class_name, guarded.where)
-        shape, values = shape_of(bare, "ids", None, limited=False)
+        shape, values = shape_of(bare, "ids", None)
         try:
             _, rows = self._store.run(shape, values, view.ids)
         except NeedsResults:
             filled = attrs.evolve(bare, where=self._filled(bare.where, view, run_all=True))
-            shape, values = shape_of(filled, "ids", None, limited=False)
+            shape, values = shape_of(filled, "ids", None)
             _, rows = self._store.run(shape, values, view.ids)
         return [row[0] for row in rows]
 
@@ -397,7 +398,7 @@ class ReadPath:
         if layout is None:
             return []
         guarded = QueryState(query.class_name, self._filled(query.where, view, run_all=True))
-        shape, values = shape_of(guarded, "find", None, limited=False)
+        shape, values = shape_of(guarded, "find", None)
         compiled, rows = self._store.run(shape, values, view.ids)
         context = ResultContext(self._result_shape(compiled, layout), True)
         root, *path = argument.key.split(".")
@@ -510,7 +511,7 @@ class ReadPath:
                 keys=keys or None,
                 exclude_keys=exclude_keys,
             )
-            compiled, rows = self._run(query, "find", view, operation, access, layout, -1)
+            compiled, rows = self._run(query, "find", view, operation, access, layout, None)
             bare = attrs.evolve(query, keys=None, exclude_keys=())
             context_complete = not keys and not exclude_keys
             objects = self._objects(bare, compiled, rows, layout, view, access, None)

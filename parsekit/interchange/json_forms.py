@@ -19,9 +19,10 @@ __all__ = ["read_document", "read_lines", "write_document", "write_lines"]
 _PIECE: Final = 1 << 16
 # A whole string, a string that the piece at hand does not end, or a bracket.
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|"|[{}\[\]]', re.DOTALL)
-_LIST_BEFORE: Final = re.compile(r'\s*(?:\{\s*"results"\s*:\s*)?\[')
-_LIST_AFTER: Final = re.compile(r"\s*\]\s*\}?\s*")
+_DEPTHS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
+_OPENING: Final = re.compile(r'\ufeff?\s*(?:\{\s*"results"\s*:\s*)?\[')
 _BETWEEN: Final = re.compile(r"[\s,]*")
+_CLOSING: Final = re.compile(r'\]\s*(?:,\s*"count"\s*:\s*[0-9]+\s*)?\}?')
 
 
 def read_lines(stream: TextIO, class_name: str | None) -> Iterator[Record | Unreadable]:
@@ -32,115 +33,90 @@ def read_lines(stream: TextIO, class_name: str | None) -> Iterator[Record | Unre
 
 
 def read_document(stream: TextIO, class_name: str | None) -> Iterator[Record | Unreadable]:
-    """The objects of ``{"results": [...]}`` or of a bare list. Ends at the first place that is not JSON."""
-    line = 1
-    for text in _objects(stream):
-        if isinstance(text, Unreadable):
-            yield Unreadable(line + text.line, text.reason)
+    """The objects of ``{"results": [...]}`` or of a bare list. Ends at the first place that is no JSON."""
+    scan = _Scanner(stream)
+    if not scan.passed(_OPENING):
+        yield Unreadable(1, 'the file is no list of objects; expected {"results": [...]}. Fix: export the class again')
+        return
+    while (first := scan.next_character()) == "{":
+        line, text = scan.line, scan.object()
+        if text is None:
+            yield Unreadable(line, "the file ends inside this object; it is torn. Fix: export the class again")
             return
-        yield _record(text, class_name, line + _newlines_before(text))
-        line += text.count("\n")
-
-
-def _newlines_before(text: str) -> int:
-    return text[: len(text) - len(text.lstrip(", \t\r\n"))].count("\n")
+        yield _record(text, class_name, line)
+    if first != "]":
+        found = repr(first) if first else "the end of the file"
+        yield Unreadable(scan.line, f"{found} inside the list; expected an object in braces. Fix: restore the list")
+    elif not scan.passed(_CLOSING) or scan.next_character():
+        yield Unreadable(scan.line, "there is text after the list; expected the end of the file. Fix: remove it")
 
 
 def _record(text: str, class_name: str | None, line: int) -> Record | Unreadable:
     try:
-        entry = loads(text.strip(", \t\r\n"))
+        entry = loads(text)
     except InvalidJsonError as error:
         return Unreadable(line, f"{error}; expected one object in Parse's REST form. Fix: restore the object")
     if not isinstance(entry, dict):
-        return Unreadable(
-            line, f"a {type(entry).__name__}; expected one object in braces. Fix: remove it or wrap it in an object"
-        )
+        found = type(entry).__name__
+        return Unreadable(line, f"a {found}; expected an object in braces. Fix: remove it or wrap it in an object")
     name = entry.get("className", class_name)
     if not isinstance(name, str) or not name:
         return Unreadable(line, 'the object names no class; expected "className". Fix: add it, or name the class')
     return Record(name, entry, line)
 
 
-class _Text:
-    """The text of a stream that was read so far and not used yet."""
+class _Scanner:
+    """A place in a text stream: what was read from there on, and the line it is on."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.text = ""
-        self.ended = False
+        self._text = ""
+        self._at = 0
+        self.line = 1
+        self._grow()
 
-    def grow(self) -> bool:
+    def _grow(self) -> bool:
         """Read on; whether there was more."""
         piece = self._stream.read(_PIECE)
-        self.ended = not piece
-        self.text += piece
-        return not self.ended
+        self._text, self._at = self._text[self._at :] + piece, 0
+        return bool(piece)
 
-    def take(self, end: int) -> str:
-        """The first ``end`` characters, which are used now."""
-        taken, self.text = self.text[:end], self.text[end:]
-        return taken
+    def _go(self, end: int) -> None:
+        self.line += self._text.count("\n", self._at, end)
+        self._at = end
 
+    def passed(self, pattern: re.Pattern[str]) -> bool:
+        """Go behind what matches here; whether anything does."""
+        match = pattern.match(self._text, self._at)
+        if match is not None:
+            self._go(match.end())
+        return match is not None
 
-def _objects(stream: TextIO) -> Iterator[str | Unreadable]:
-    """The texts of the objects of a list, each with what stands before it; the texts add up to the file.
+    def next_character(self) -> str:
+        """Go over blanks and commas to the next character, nothing at the end."""
+        while True:
+            self.passed(_BETWEEN)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._grow():
+                return ""
 
-    An ``Unreadable`` counts its line from the end of the text before it.
-    """
-    source = _Text(stream)
-    while (start := _LIST_BEFORE.match(source.text)) is None:
-        if not source.grow():
-            yield Unreadable(0, 'not a list of objects; expected {"results": [...]}. Fix: export the class again')
-            return
-    # What opens the list stays before the first object, so that its lines are counted.
-    opening = source.take(start.end())
-    lead = opening.count("\n")
-    while True:
-        end = _end_of_object(source)
-        if isinstance(end, int):
-            yield "\n" * lead + source.take(end)
-            lead = 0
-            continue
-        if end is not None:
-            yield Unreadable(lead + end.line, end.reason)
-        return
-
-
-def _end_of_object(source: _Text) -> int | Unreadable | None:
-    """Where the next object of the list ends; nothing when the list ends well."""
-    while True:
-        gap = _BETWEEN.match(source.text)
-        at = 0 if gap is None else gap.end()
-        if at < len(source.text):
-            break
-        if not source.grow():
-            return Unreadable(source.text.count("\n"), "the file ends inside the list; it is torn. Fix: export it again")
-    if source.text[at] == "]":
-        while source.grow():
-            pass
-        whole = _LIST_AFTER.fullmatch(source.text, at)
-        below = source.text.count("\n", 0, at)
-        return None if whole else Unreadable(below, "there is text after the list; expected its end. Fix: remove it")
-    if source.text[at] != "{":
-        below = source.text.count("\n", 0, at)
-        return Unreadable(below, "expected an object in braces. Fix: restore the object")
-    return _closing_brace(source, at)
-
-
-def _closing_brace(source: _Text, at: int) -> int | Unreadable:
-    depth, position = 0, at
-    while True:
-        token = _TOKEN.search(source.text, position)
-        if token is None or token.group() == '"':
-            position = len(source.text) if token is None else token.start()
-            if not source.grow():
-                below = source.text.count("\n", 0, at)
-                return Unreadable(below, "the file ends inside this object; it is torn. Fix: export it again")
-            continue
-        position = token.end()
-        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token.group(), 0)
-        if depth == 0:
-            return position
+    def object(self) -> str | None:
+        """Go behind the object that begins here; its text, or ``None`` when the stream ends inside it."""
+        depth, position = 0, 0
+        while True:
+            token = _TOKEN.search(self._text, self._at + position)
+            if token is None or token.group() == '"':
+                position = (len(self._text) if token is None else token.start()) - self._at
+                if not self._grow():
+                    return None
+                continue
+            position = token.end() - self._at
+            depth += _DEPTHS.get(token.group(), 0)
+            if depth == 0:
+                start = self._at
+                self._go(start + position)
+                return self._text[start : self._at]
 
 
 def write_document(stream: TextIO, rows: Iterable[JSON]) -> None:

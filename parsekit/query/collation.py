@@ -138,7 +138,7 @@ def _text_bytes(text: str) -> bytes:
 
 
 def dictionary_view(value: Value) -> dict[str, Value] | None:
-    """The object that MongoDB holds for a typed value inside an Array or Object; ``None`` when it is no object."""
+    """The object that MongoDB holds for a value inside an Array or Object; ``None`` when it is none."""
     match value:
         case dict():
             return value

@@ -1,5 +1,4 @@
-"""Equality, order, membership and existence: ``$eq $ne $lt $lte $gt $gte $in $nin $all $containedBy
-$exists``.
+"""Equality, order, membership, existence: ``$eq $ne $lt $lte $gt $gte $in $nin $all $containedBy $exists``.
 
 Each operator is a test of one value (an *element test*) and a way to lift it over what a key reaches
 (``paths``): ``$eq`` and the range operators ask for any value, ``$ne`` and ``$nin`` are the negation of
@@ -80,6 +79,20 @@ def _field_test(element: Test, *, bare_ids: bool) -> Test:
             case Pointer():
                 return element(value) or (bare_ids and element(value.object_id))
         return element(value)
+
+    return test
+
+
+def _stored_test(element: Test) -> Test:
+    """As ``_field_test`` for members in the form they have inside an Array, as ``$all`` writes them.
+
+    So a Pointer among the members of ``$all`` is found in an Array and never equals a Pointer field.
+    """
+
+
+    def test(value: Value | Missing) -> bool:
+        stored = stored_form(value)
+        return any(map(element, stored)) if isinstance(stored, list) else element(stored)
 
     return test
 
@@ -240,10 +253,9 @@ def all_test(members: Iterable[Value], rules: Dialect, path: Sequence[str], key:
 
     Raises (on testing): ``InvalidQueryError`` where the value is no array, under ``all_needs_array``.
     """
-    tests = [
-        _lift(_member_test(m if isinstance(m, RegexPattern) else plain(m), rules), rules, path, key)
-        for m in members
-    ]
+    elements = [_member_test(m if isinstance(m, RegexPattern) else plain(m), rules) for m in members]
+    field = _stored_test if rules.typed_fields_as_stored else None
+    tests = [any_value(e, path, rules, key, field=field(e) if field else None) for e in elements]
     if not tests and not rules.empty_all_matches:
         return _never
     if not rules.all_needs_array:

@@ -103,7 +103,7 @@ def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
 
 
 def in_ring(point: PFGeoPoint, ring: Sequence[tuple[float, float]]) -> bool:
-    """Whether ``point`` lies in the ring of (latitude, longitude) pairs, by even-odd; its edges belong to it."""
+    """Whether ``point`` lies in the ring of (latitude, longitude) pairs, by even-odd, or on it."""
     y, x = point.latitude, point.longitude
     inside = False
     y1, x1 = ring[-1]

@@ -139,14 +139,15 @@ PlanNode: TypeAlias = PlanLeaf | PlanAll | PlanAny | PlanNone | PlanConstant | P
 class PlanQuery:
     """The plan of a query before it becomes SQL: everything but the values.
 
-    ``limit`` and ``skip`` tell whether there is one; ``columns`` is ``None`` for all keys.
+    ``limit`` is the limit itself (SQLite plans a statement anew whenever a bound LIMIT changes), ``skip`` tells whether
+    there is one; ``columns`` is ``None`` for all keys.
     """
 
     class_name: str
     verb: Verb
     where: PlanNode
     order: tuple[OrderKey, ...] = ()
-    limit: bool = False
+    limit: int | None = None
     skip: bool = False
     columns: frozenset[str] | None = None
     hidden: frozenset[str] = frozenset()
@@ -157,11 +158,11 @@ def shape_of(
     verb: Verb,
     authorize: Authorize | None,
     *,
-    limited: bool,
+    limit: int | None = None,
     columns: frozenset[str] | None = None,
     hidden: frozenset[str] = frozenset(),
 ) -> tuple[Shape, list[Value]]:
-    """The shape of a query and its values. ``limited`` tells whether a limit will be bound.
+    """The shape of a query and its values. ``limit`` is the limit to apply, ``None`` for none.
 
     ``authorize`` is ``None`` for a query whose permissions are among its conditions already.
 
@@ -171,7 +172,7 @@ def shape_of(
     values: list[Value] = []
     where = _query_where(state, authorize, values)
     order = tuple((item.key, item.descending) for item in state.order) if state.order else ()
-    return (state.class_name, verb, where, order, limited, state.skip > 0, columns, hidden), values
+    return (state.class_name, verb, where, order, limit, state.skip > 0, columns, hidden), values
 
 
 def _query_where(state: QueryState, authorize: Authorize | None, values: list[Value]) -> Shape:
@@ -255,14 +256,14 @@ def _subquery(state: QueryState, authorize: Authorize | None, values: list[Value
 
 def plan_of(shape: Shape) -> PlanQuery:
     """The plan that a shape stands for."""
-    class_name, verb, where, order, limited, skipped, columns, hidden = shape
+    class_name, verb, where, order, limit, skipped, columns, hidden = shape
     root: Any = where
     return PlanQuery(
         class_name,  # type: ignore[arg-type]
         verb,  # type: ignore[arg-type]
         _Rebuild().node(root),
         tuple(OrderKey(key, descending) for key, descending in order),  # type: ignore[attr-defined]
-        bool(limited),
+        limit,  # type: ignore[arg-type]
         bool(skipped),
         columns,  # type: ignore[arg-type]
         hidden,  # type: ignore[arg-type]

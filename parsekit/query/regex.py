@@ -116,7 +116,7 @@ def _compiled(pattern: RegexPattern, rules: Dialect) -> Search:
         except TimeoutError:
             raise TimeoutExceededError(
                 f"$regex {pattern.pattern!r}: the search of one value took more than {limit_s:g} s",
-                hint="nested or adjacent repetitions take exponential time; anchor the pattern or simplify it",
+                hint="nested repetitions take exponential time; anchor the pattern or simplify it",
             ) from None
 
     return timed

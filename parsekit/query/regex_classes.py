@@ -96,7 +96,7 @@ def _complement(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def pcre_class(name: str, *, negated: bool = False) -> str | None:
-    """The inside of a bracket expression for one of PCRE's named classes; ``None`` when there is no such class."""
+    """The inside of brackets for one of PCRE's named classes; ``None`` when there is no such class."""
     pairs = _PCRE.get(name)
     if pairs is None:
         return None
@@ -106,7 +106,7 @@ def pcre_class(name: str, *, negated: bool = False) -> str | None:
 
 
 def shorthand(letter: str, flavor: str) -> str | None:
-    """The inside of a bracket expression for ``\\d \\D \\w \\W \\s \\S \\h \\H \\v \\V``; ``None`` for other letters."""
+    """The inside of brackets for ``\\d \\w \\s \\h \\v`` and complements; ``None`` for other letters."""
     lower = letter.lower()
     if flavor == "pcre":
         name = _PCRE_SHORTHANDS.get(lower)

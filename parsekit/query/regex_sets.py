@@ -110,7 +110,7 @@ class PcreSet:
 
 
 class IcuSet:
-    """Reads one bracket expression of ICU (a UnicodeSet as regexes have it); nested sets, ``&&`` and ``--`` included."""
+    """Reads one bracket expression of ICU, nested sets, ``&&`` and ``--`` included."""
 
     def __init__(self, pattern: str, escapes: EscapeReader) -> None:
         self._pattern = pattern

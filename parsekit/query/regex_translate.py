@@ -73,7 +73,7 @@ class Translation:
 
 @attrs.define(slots=True)
 class _Group:
-    """The state of one open group: its options, the branch's open ``(?i:``, and what makes it costly to repeat."""
+    """The state of one open group: its options, its branch's ``(?i:``, what makes it costly to repeat."""
 
     options: frozenset[str]
     base_i: bool
@@ -154,7 +154,7 @@ class _Translator:
         self._variable_atom = False
 
     def _flush(self, *, keep: int = 0, repeated: bool = False) -> None:
-        """Write the pending run of literal characters, but for the last ``keep``; as one item when ``repeated``."""
+        """Write the pending literal characters, but for the last ``keep``; as one item when ``repeated``."""
         end = len(self._run) - keep
         if end > 0:
             text = _literal_run(self._run[:end], folds=self._on("i"), flavor=self._flavor)

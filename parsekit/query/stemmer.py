@@ -41,8 +41,8 @@ _STEP_3: Final = (
     ("ative", ""), ("ical", "ic"), ("ness", ""), ("ful", ""),
 )  # fmt: skip
 _STEP_4: Final = (
-    "ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous", "ive", "ize", "ion",
-    "al", "er", "ic",
+    "ement", "ance", "ence", "able", "ible", "ment", "ant", "ent", "ism", "ate", "iti", "ous", "ive", "ize",
+    "ion", "al", "er", "ic",
 )  # fmt: skip
 
 

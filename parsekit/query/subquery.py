@@ -34,7 +34,7 @@ class Lookup(Protocol):
     """What a predicate asks of the store, under one principal and for objects of one class."""
 
     def find(self, query: QueryState) -> Sequence[Mapping[str, Value]]:
-        """The results of a sub-query (limits as the dialect says), each with ``objectId`` and ``className``."""
+        """The results of a sub-query, paged as the dialect says, each with ``objectId`` and ``className``."""
         ...
 
     def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
@@ -91,7 +91,7 @@ def in_query_test(
 
 
 def _wire_value(result: Mapping[str, Value], key: str) -> Value:
-    """The value under a dotted key of a REST answer, ``None`` where it has none (RestQuery.transformSelect)."""
+    """The value under a dotted key of a REST answer, ``None`` without one (RestQuery.transformSelect)."""
     first, *rest = key.split(".")
     value = result.get(first, MISSING)
     if first in ("createdAt", "updatedAt") and isinstance(value, datetime):

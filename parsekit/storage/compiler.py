@@ -36,15 +36,14 @@ from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassL
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
-__all__ = ["ACL_READ", "ACL_WRITE", "Bind", "Compiled", "Compiler", "LIMIT", "SKIP"]
+__all__ = ["ACL_READ", "ACL_WRITE", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler"]
 
 ACL_READ: Final = -1
 ACL_WRITE: Final = -2
-LIMIT: Final = -3
 SKIP: Final = -4
 CONSTANT: Final = -5
-"""Places of what is bound beside the query's values: the byte maps of the principal, limit and skip, and what
-is the same for every query of the shape."""
+"""Places of what is bound beside the query's values: the byte maps of the principal, the skip, and what is
+the same for every query of the shape."""
 
 _PLACEHOLDER: Final = re.compile(r":b(\d+)\b")
 _NATIVE_ORDER: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
@@ -228,7 +227,7 @@ class Compiler:
         names = ("objectId",) if plan.verb == "ids" else _projection(layout, plan)
         columns = [nodes.column(name, alias) for name in names]
         source = nodes.table(layout.table, alias)
-        limit = self.bind(LIMIT) if plan.limit else None
+        limit = None if plan.limit is None else nodes.number(plan.limit)
         offset = self.bind(SKIP) if plan.skip else None
         if offset is not None and limit is None:
             limit = nodes.number(-1)

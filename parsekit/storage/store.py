@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
 
 ACL_READ: Final = -1
-LIMIT: Final = -3
 SKIP: Final = -4
 
 
@@ -122,7 +121,6 @@ class Store:
         shape: Shape,
         values: list[Value],
         principals: frozenset[str] | None,
-        limit: int | None = None,
         skip: int = 0,
     ) -> tuple[Compiled, list[tuple[Any, ...]]]:
         """The rows of a query. ``principals`` ``None`` means that no ACL applies (master).
@@ -132,19 +130,18 @@ class Store:
             StorageError: SQLite refused.
         """
         compiled = self.plans.statement(shape)
-        return compiled, self.run_compiled(compiled, values, principals, limit, skip)
+        return compiled, self.run_compiled(compiled, values, principals, skip)
 
     def run_compiled(
         self,
         compiled: Compiled,
         values: list[Value],
         principals: frozenset[str] | None,
-        limit: int | None,
-        skip: int,
+        skip: int = 0,
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement that ``run`` or ``plans`` gave. Raises as ``run`` does."""
         connection = self.database.reader()
-        extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+        extra: dict[int, Any] = {SKIP: skip}
         if principals is not None:
             in_write = self.database.in_write
             extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
@@ -160,7 +157,7 @@ class Store:
         return rows
 
     def explain(
-        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, limit: int | None, skip: int
+        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, skip: int
     ) -> tuple[Compiled, tuple[Any, ...], StatementPlan, bool]:
         """The statement of a query, what would be bound, SQLite's plan for it, and whether it was cached."""
         from parsekit.storage.explain import explain_statement
@@ -168,7 +165,7 @@ class Store:
         misses = self.plans.misses
         compiled = self.plans.statement(shape)
         connection = self.database.reader()
-        extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+        extra: dict[int, Any] = {SKIP: skip}
         if principals is not None:
             in_write = self.database.in_write
             extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
@@ -180,18 +177,18 @@ class Store:
 
     @contextlib.contextmanager
     def stream(
-        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, limit: int | None, skip: int
+        self, shape: Shape, values: list[Value], principals: frozenset[str] | None, skip: int
     ) -> Iterator[tuple[Compiled, Iterable[tuple[Any, ...]]]]:
         """As ``run``, row by row on a connection of its own: constant memory, one state of the database.
 
         Inside ``write()`` the rows are read at once, because the connection that sees them is the one that writes.
         """
         if self.database.in_write:
-            yield self.run(shape, values, principals, limit, skip)
+            yield self.run(shape, values, principals, skip)
             return
         compiled = self.plans.statement(shape)
         with self.database.extra_reader() as connection:
-            extra: dict[int, Any] = {LIMIT: limit, SKIP: skip}
+            extra: dict[int, Any] = {SKIP: skip}
             if principals is not None:
                 extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=False)
             yield compiled, connection.execute(compiled.sql, compiled.bindings(values, extra))

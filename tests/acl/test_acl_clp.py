@@ -96,8 +96,14 @@ BAD = [
     ({"find": {"": True}}, "'' is not a valid key for class level permissions"),
     ({"find": {"*": False}}, "'false' is not a valid value for class level permissions acl find:*"),
     ({"find": {"*": 1}}, "'1' is not a valid value for class level permissions acl find:*"),
-    ({"get": {"u": {"a": 1}}}, "'[object Object]' is not a valid value for class level permissions acl get:u"),
-    ({"get": {"u": ["a", None, True]}}, "'a,,true' is not a valid value for class level permissions acl get:u"),
+    (
+        {"get": {"u": {"a": 1}}},
+        "'[object Object]' is not a valid value for class level permissions acl get:u",
+    ),
+    (
+        {"get": {"u": ["a", None, True]}},
+        "'a,,true' is not a valid value for class level permissions acl get:u",
+    ),
     (
         {"update": {"pointerFields": "owner"}},
         "'owner' is not a valid value for update[pointerFields] - expected an array.",
