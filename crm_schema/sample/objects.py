@@ -2,8 +2,10 @@
 
 The objectIds are derived from what an object is in the files, never drawn, so that a second import meets the
 objects of the first. A field for which the files have nothing is absent. Users carry no password: until one
-is set nobody can log in as them. Everybody who is logged in works on the pipeline, so its objects carry no ACL; users
-carry the one that Parse gives to those who sign up, opened for colleagues to read, and roles one that Parse requires.
+is set nobody can log in as them.
+
+Everybody who is logged in works on the pipeline, so its objects carry no ACL. A user may be read by all of
+them and changed by nobody else, and a role may be read by its members.
 """
 
 from __future__ import annotations

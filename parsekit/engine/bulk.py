@@ -1,15 +1,16 @@
 """Many new objects at once: what an import writes with.
 
-``Bulk.add`` holds an object against the schema and keeps it, ``Bulk.flush`` writes what was kept in one transaction: an
-object whose id is there already is left as it is, the others are created with the ids, dates and ACLs they bring. The
-journal and the listeners hear of each.
+``Bulk.add`` holds an object against the schema and keeps it, ``Bulk.flush`` writes what was kept in one
+transaction: an object whose id is there already is left as it is, the others are created with the ids, dates
+and ACLs they bring. The journal and the listeners hear of each.
 
-An import states facts: it runs under a principal to whom no permission applies, an object without an ACL stays without
-one, and no hook is called. What the schema asks for is asked here too, but for the password of a user, who cannot log in
-until one is set. Other objects of classes with rules of their own (roles, sessions, users with a password) go through
-``WritePath.create`` one by one.
+An import states facts: it runs under a principal to whom no permission applies, an object without an ACL
+stays without one, and no hook is called. What the schema asks for is asked here too, but for the password of
+a user, who cannot log in until one is set. Other objects of classes with rules of their own (roles, sessions,
+users with a password) go through ``WritePath.create`` one by one.
 
-How rows get into a table is the affair of ``storage.bulk``, where the objects come from that of ``interchange``.
+How rows get into a table is the affair of ``storage.bulk``, where the objects come from that of
+``interchange``.
 """
 
 from __future__ import annotations
@@ -43,11 +44,10 @@ from parsekit.storage.store import StaleCatalog
 from parsekit.values import MISSING, Pointer, Value, date_to_ms
 
 if TYPE_CHECKING:
-    import apsw
-
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.views import PrincipalView
+    from parsekit.storage.database import Connection
 
 __all__ = ["Bulk", "NewObject"]
 
@@ -59,9 +59,10 @@ _TYPES: Final[dict[str, type]] = {"String": str, "Boolean": bool, "Date": dateti
 @final
 @attrs.define(slots=True, eq=False)
 class NewObject:
-    """An object to be created: its fields as values, the members of its relations, and what an import may state.
+    """An object to be created: its fields as values, members of its relations, and what an import may state.
 
-    Without ``object_id`` one is drawn, without ``created_at`` it is the present, and ``updated_at`` is ``created_at``.
+    Without ``object_id`` one is drawn, without ``created_at`` it is the present, and ``updated_at`` is
+    ``created_at``.
     """
 
     fields: dict[str, Value]
@@ -110,13 +111,16 @@ class Bulk:
         """Write the objects that wait, in one transaction; those whose id is there stay as they are.
 
         Raises:
-            AggregateError: 600, its ``errors`` holds the place in the batch and the reason; nothing is written.
+            AggregateError: 600, its ``errors`` holds the place in the batch and the reason; nothing is
+                written.
             OperationForbiddenError: 119, permissions apply to the principal.
             StorageError: SQLite refused; nothing is written.
         """
         # SAFETY: ids and dates are a master's to state, and whoever may state them needs no permission.
         if not self._principal.bypasses_permissions:
-            raise forbidden("an import sets ids and dates, which only the master may; use engine.acting_as_master()")
+            raise forbidden(
+                "an import sets ids and dates, which only the master may; use engine.acting_as_master()"
+            )
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -161,7 +165,7 @@ class Bulk:
                 store.bump(connection)
         return len(fresh)
 
-    def _layout(self, connection: apsw.Connection) -> ClassLayout:
+    def _layout(self, connection: Connection) -> ClassLayout:
         """The class as the objects added so far need it."""
         store, intake = self._engine.store, self._intake(self._class_name)
         current = store.catalog.schema.get(self._class_name)
@@ -176,7 +180,7 @@ class Bulk:
         rules = self._engine.rules.get(self._class_name)
         return rules is not None and (self._class_name != "_User" or "password" in new.fields)
 
-    def _create(self, connection: apsw.Connection, view: PrincipalView, place: int, new: NewObject) -> None:
+    def _create(self, connection: Connection, view: PrincipalView, place: int, new: NewObject) -> None:
         operations = OperationSet()
         for key, value in new.fields.items():
             operations.perform(key, Set(value))
@@ -198,7 +202,7 @@ class Bulk:
             raise _refused(place, error) from error
 
     def _insert(
-        self, connection: apsw.Connection, layout: ClassLayout, placed: Sequence[tuple[int, NewObject]]
+        self, connection: Connection, layout: ClassLayout, placed: Sequence[tuple[int, NewObject]]
     ) -> None:
         store, options = self._engine.store, self._engine.options
         now = options.clock()
@@ -209,7 +213,9 @@ class Bulk:
             new.created_at = new.created_at or now
             fields = new.fields
             if None in fields.values():
-                fields = {key: value for key, value in fields.items() if value is not None or key in layout.columns}
+                fields = {
+                    key: value for key, value in fields.items() if value is not None or key in layout.columns
+                }
                 nulls.update(key for key, value in fields.items() if value is None and layout.keeps_null(key))
             fields["objectId"] = new.object_id
             fields["createdAt"] = new.created_at
@@ -225,21 +231,25 @@ class Bulk:
         self._relate(connection, placed)
         self._record(connection, [(new, row[0]) for (_, new), row in zip(placed, rows, strict=True)])
 
-    def _relate(self, connection: apsw.Connection, placed: Sequence[tuple[int, NewObject]]) -> None:
+    def _relate(self, connection: Connection, placed: Sequence[tuple[int, NewObject]]) -> None:
         for _, new in placed:
             for key, members in new.relations.items():
                 ids = [member.object_id for member in members]
                 table = join_table(self._class_name, key)
                 self._engine.store.writer.relate(connection, table, str(new.object_id), ids)
 
-    def _record(self, connection: apsw.Connection, written: Sequence[tuple[NewObject, dict[str, Value]]]) -> None:
+    def _record(self, connection: Connection, written: Sequence[tuple[NewObject, dict[str, Value]]]) -> None:
         """Journal the creations and tell the listeners, as ``WritePath`` does for a single one."""
         entries: list[tuple[int, str, dict[str, Value]]] = []
         for new, after in written:
             if new.acl is not None:
                 after["ACL"] = new.acl
             for key, members in new.relations.items():
-                after[key] = {"__op": "Relation", "add": [member.object_id for member in members], "remove": []}
+                after[key] = {
+                    "__op": "Relation",
+                    "add": [member.object_id for member in members],
+                    "remove": [],
+                }
             entries.append((date_to_ms(after["createdAt"]), after["objectId"], after))
         first = 0
         if self._engine.options.journal:
@@ -251,7 +261,7 @@ class Bulk:
 
 @final
 class _Intake:
-    """What a class asks of its objects, and the fields that it has not, which the objects added so far give it."""
+    """What a class asks of its objects, and the fields that the objects added so far give it."""
 
     def __init__(self, schema: ClassSchema) -> None:
         self.schema = schema

@@ -20,6 +20,7 @@ import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
+from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.bulk import Bulk
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
@@ -133,6 +134,7 @@ class ParseEngine:
             )
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
+            self.aggregation = Aggregation(self)
             self.schema_edits = SchemaEdits(self)
             self._prepare(schema, classes)
         except BaseException:
@@ -280,6 +282,16 @@ class ParseEngine:
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
         return self.reads.explain(state, principal)
+
+    def distinct_values(self, state: QueryState, key: str, principal: Principal) -> list[Value]:
+        """The distinct values of a key among the objects of a query."""
+        return self.aggregation.distinct(state, key, principal)
+
+    def aggregate_rows(
+        self, state: QueryState, pipeline: Sequence[Mapping[str, Any]], principal: Principal
+    ) -> list[dict[str, Value]]:
+        """The rows of an aggregation pipeline over the objects of a query."""
+        return self.aggregation.rows(state, pipeline, principal)
 
     def stream_objects(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from parsekit.codec import check_interior
+from parsekit.codec import check_interior, close_polygon
 from parsekit.errors import ValidationError
 from parsekit.operations import (
     Add,
@@ -29,7 +29,7 @@ from parsekit.operations import (
     value_on_create,
 )
 from parsekit.schema import ClassSchema, check_enum
-from parsekit.values import MISSING, Missing, Value
+from parsekit.values import MISSING, Missing, PFPolygon, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.write import Write
@@ -60,6 +60,8 @@ def work_out(write: Write, schema: ClassSchema) -> None:
             after: Value | Missing = operation.value
             if isinstance(after, dict | list):
                 check_interior(after)
+            elif type(after) is PFPolygon:
+                after = close_polygon(after)
             changed[key] = after
             continue
         _check_arguments(operation)

@@ -18,7 +18,7 @@ from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, check_relation_key, guard_query
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.engine.explaining import Explanation
-from parsekit.engine.views import PrincipalView, Views
+from parsekit.engine.views import PrincipalView, Reading, Views
 from parsekit.errors import ClassNameError, ObjectNotFoundError, ParseError, did_you_mean
 from parsekit.object import PFObject, hydrate
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
@@ -135,11 +135,11 @@ class ReadPath:
     def _prepare_get(self, by_id: QueryState, principal: Principal) -> None:
         """Remember the statement of a plain get, where nothing of it depends on the object that it finds."""
         view = self._views.of(principal)
-        access, _ = view.reading(by_id.class_name, "get")
+        reading = view.reading(by_id.class_name, "get")
         layout = self._store.catalog.layout(by_id.class_name)
-        if layout is None or access.hidden_by_owner or access.unusable_fields or access.private_fields:
+        if layout is None or reading.per_object:
             return
-        shape, _ = self._shape(by_id, "find", view, "get", access, layout, None)
+        shape, _ = self._shape(by_id, "find", view, "get", reading, layout, None)
         compiled = self._store.plans.statement(shape)
         view.prepared[by_id.class_name] = _Prepared(compiled, self._result_shape(compiled, layout))
 
@@ -153,14 +153,14 @@ class ReadPath:
         """The objects of a query one by one, as of now, in constant memory."""
         layout = self._layout(state.class_name)
         view = self._views.of(principal)
-        access, _ = view.reading(state.class_name, "find")
+        reading = view.reading(state.class_name, "find")
         if layout is None:
             return
-        shape, values = self._shape(state, "find", view, "find", access, layout, state.limit)
+        shape, values = self._shape(state, "find", view, "find", reading, layout, state.limit)
         with self._store.stream(shape, values, view.ids, state.skip) as (compiled, rows):
             iterator = iter(rows)
             while batch := list(islice(iterator, batch_size)):
-                yield from self._objects(state, compiled, batch, layout, view, access, kind)
+                yield from self._objects(state, compiled, batch, layout, view, reading, kind)
 
     def explain(self, state: QueryState, principal: Principal) -> Explanation:
         """How the query would run; sub-queries that must run first are run."""
@@ -168,7 +168,7 @@ class ReadPath:
 
     def _explain(self, state: QueryState, principal: Principal) -> Explanation:
         view = self._views.of(principal)
-        access, conjunct = view.reading(state.class_name, "find")
+        reading = view.reading(state.class_name, "find")
         layout = self._layout(state.class_name)
         if layout is None:
             raise ClassNameError(
@@ -177,15 +177,16 @@ class ReadPath:
             )
         state = _include_all(state, layout)
         limit = self._default_limit if state.limit is None else state.limit
+        conjunct = reading.conjunct
         guarded = state if conjunct is None else attrs.evolve(state, where=And((state.where, conjunct)))
         first: tuple[str, ...] = ()
-        shape, values = self._shape(state, "find", view, "find", access, layout, limit)
+        shape, values = self._shape(state, "find", view, "find", reading, layout, limit)
         try:
             found = self._store.explain(shape, values, view.ids, state.skip)
         except NeedsResults:
             first = tuple(f"{leaf.key} {leaf.op}" for leaf in constraints_of(state.where) if _is_subquery(leaf))
             guarded = self._prepare(state, view, "find", layout, run_all=True)
-            shape, values = self._bare_shape(guarded, "find", access, layout, limit)
+            shape, values = self._bare_shape(guarded, "find", reading, layout, limit)
             found = self._store.explain(shape, values, view.ids, state.skip)
         compiled, bindings, statement, cached = found
         return Explanation(
@@ -227,29 +228,29 @@ class ReadPath:
     ) -> list[Any]:
         class_name = state.class_name
         view = self._views.of(principal)
-        access, _ = view.reading(class_name, operation)
+        reading = view.reading(class_name, operation)
         layout = self._layout(class_name)
         if layout is None:
             self._engine.check_class_exists(class_name, principal)
             return []
-        state = _include_all(state, layout)
         limit = self._default_limit if state.limit is None else state.limit
-        if state.include or state.exclude_keys or state.keys is not None or access.hidden_by_owner:
-            with self._store.snapshot():
-                compiled, rows = self._run(state, "find", view, operation, access, layout, limit)
-                return self._objects(state, compiled, rows, layout, view, access, kind)
-        compiled, rows = self._run(state, "find", view, operation, access, layout, limit)
-        return self._objects(state, compiled, rows, layout, view, access, kind)
+        if not state.include and not state.exclude_keys and state.keys is None:
+            compiled, rows = self._run(state, "find", view, operation, reading, layout, limit)
+            return self._objects(state, compiled, rows, layout, view, reading, kind)
+        state = _include_all(state, layout)
+        with self._store.snapshot():
+            compiled, rows = self._run(state, "find", view, operation, reading, layout, limit)
+            return self._objects(state, compiled, rows, layout, view, reading, kind)
 
     def _count(self, state: QueryState, principal: Principal) -> int:
         view = self._views.of(principal)
-        access, _ = view.reading(state.class_name, "count")
+        reading = view.reading(state.class_name, "count")
         layout = self._layout(state.class_name)
         if layout is None:
             self._engine.check_class_exists(state.class_name, principal)
             return 0
         bare = attrs.evolve(state, order=(), limit=None, skip=0, keys=None, exclude_keys=(), include=())
-        _, rows = self._run(bare, "count", view, "count", access, layout, None)
+        _, rows = self._run(bare, "count", view, "count", reading, layout, None)
         return int(rows[0][0])
 
     def _run(
@@ -258,16 +259,16 @@ class ReadPath:
         verb: Verb,
         view: PrincipalView,
         operation: Operation,
-        access: Access,
+        reading: Reading,
         layout: ClassLayout,
         limit: int | None,
     ) -> tuple[Compiled, list[tuple[Any, ...]]]:
-        shape, values = self._shape(state, verb, view, operation, access, layout, limit)
+        shape, values = self._shape(state, verb, view, operation, reading, layout, limit)
         try:
             return self._store.run(shape, values, view.ids, state.skip)
         except NeedsResults:
             prepared = self._prepare(state, view, operation, layout, run_all=True)
-            shape, values = self._bare_shape(prepared, verb, access, layout, limit)
+            shape, values = self._bare_shape(prepared, verb, reading, layout, limit)
             return self._store.run(shape, values, view.ids, state.skip)
 
     def _shape(
@@ -276,36 +277,28 @@ class ReadPath:
         verb: Verb,
         view: PrincipalView,
         operation: Operation,
-        access: Access,
+        reading: Reading,
         layout: ClassLayout,
         limit: int | None,
     ) -> tuple[Shape, list[Value]]:
-        if access.unusable_fields:
-            check_query_fields(state, access, view.principal)
+        if reading.unusable:
+            check_query_fields(state, reading.access, view.principal)
+        columns = None
+        if state.keys is not None or state.exclude_keys:
+            columns = _columns(state, reading.access, layout)
         try:
             return shape_of(
-                state,
-                verb,
-                lambda class_name: view.reading(class_name, operation)[1],
-                limit=limit,
-                columns=_columns(state, access, layout),
-                hidden=access.never_shown,
+                state, verb, reading.conjunct, limit=limit, columns=columns, hidden=reading.hidden
             )
         except NotSimple:
             prepared = self._prepare(state, view, operation, layout, run_all=False)
-            return self._bare_shape(prepared, verb, access, layout, limit)
+            return self._bare_shape(prepared, verb, reading, layout, limit)
 
     def _bare_shape(
-        self, state: QueryState, verb: Verb, access: Access, layout: ClassLayout, limit: int | None
+        self, state: QueryState, verb: Verb, reading: Reading, layout: ClassLayout, limit: int | None
     ) -> tuple[Shape, list[Value]]:
-        return shape_of(
-            state,
-            verb,
-            None,
-            limit=limit,
-            columns=_columns(state, access, layout),
-            hidden=access.never_shown,
-        )
+        columns = _columns(state, reading.access, layout)
+        return shape_of(state, verb, guarded=True, limit=limit, columns=columns, hidden=reading.hidden)
 
     # -- the long way: checked, guarded, sub-results filled in -------------------------------------
 
@@ -317,7 +310,7 @@ class ReadPath:
         check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
 
         def access_of(query: QueryState) -> Access:
-            return view.reading(query.class_name, operation if query is state else "find")[0]
+            return view.reading(query.class_name, operation if query is state else "find").access
 
         where = self._now(state.where)
         state = attrs.evolve(state, where=where)
@@ -382,12 +375,12 @@ class ReadPath:
 
     def _ids_of(self, guarded: QueryState, view: PrincipalView) -> list[str]:
         bare = QueryState(guarded.class_name, guarded.where)
-        shape, values = shape_of(bare, "ids", None)
+        shape, values = shape_of(bare, "ids", guarded=True)
         try:
             _, rows = self._store.run(shape, values, view.ids)
         except NeedsResults:
             filled = attrs.evolve(bare, where=self._filled(bare.where, view, run_all=True))
-            shape, values = shape_of(filled, "ids", None)
+            shape, values = shape_of(filled, "ids", guarded=True)
             _, rows = self._store.run(shape, values, view.ids)
         return [row[0] for row in rows]
 
@@ -398,7 +391,7 @@ class ReadPath:
         if layout is None:
             return []
         guarded = QueryState(query.class_name, self._filled(query.where, view, run_all=True))
-        shape, values = shape_of(guarded, "find", None)
+        shape, values = shape_of(guarded, "find", guarded=True)
         compiled, rows = self._store.run(shape, values, view.ids)
         context = ResultContext(self._result_shape(compiled, layout), True)
         root, *path = argument.key.split(".")
@@ -435,7 +428,7 @@ class ReadPath:
         rows: Sequence[tuple[Any, ...]],
         layout: ClassLayout,
         view: PrincipalView,
-        access: Access,
+        reading: Reading,
         kind: type[PFObject] | None,
     ) -> list[Any]:
         complete = state.keys is None and not state.exclude_keys
@@ -443,8 +436,8 @@ class ReadPath:
         objects = hydrate(self._classes(layout.class_name) if kind is None else kind, rows, context)
         if state.include or state.keys is not None or state.exclude_keys:
             self._include(objects, state, layout, view)
-        if access.hidden_by_owner or access.unusable_fields or access.private_fields:
-            self._strip(objects, access, view)
+        if reading.per_object:
+            self._strip(objects, reading.access, view)
         return objects
 
     def _strip(self, objects: Iterable[PFObject], access: Access, view: PrincipalView) -> None:
@@ -502,7 +495,7 @@ class ReadPath:
         for class_name, ids in wanted.items():
             layout = self._layout(class_name)
             operation: Operation = "get" if len(ids) == 1 else "find"
-            access = view.reading(class_name, operation)[0].as_included()
+            reading = Reading(view.access(class_name, operation).as_included())
             if layout is None:
                 continue
             query = QueryState(
@@ -511,10 +504,10 @@ class ReadPath:
                 keys=keys or None,
                 exclude_keys=exclude_keys,
             )
-            compiled, rows = self._run(query, "find", view, operation, access, layout, None)
+            compiled, rows = self._run(query, "find", view, operation, reading, layout, None)
             bare = attrs.evolve(query, keys=None, exclude_keys=())
             context_complete = not keys and not exclude_keys
-            objects = self._objects(bare, compiled, rows, layout, view, access, None)
+            objects = self._objects(bare, compiled, rows, layout, view, reading, None)
             if objects and not context_complete:
                 objects[0].context.complete = False
             found.update({Pointer(class_name, str(obj.object_id)): obj for obj in objects})

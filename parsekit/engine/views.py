@@ -13,9 +13,27 @@ from parsekit.query.ast import ALWAYS, And, Node
 if TYPE_CHECKING:
     from parsekit.storage.store import Store
 
-__all__ = ["PrincipalView", "Views"]
+__all__ = ["PrincipalView", "Reading", "Views"]
 
 _MOST_VIEWS = 10_000
+
+
+@final
+class Reading:
+    """What reading a class means for a principal, worked out once: the access and what follows from it.
+
+    ``conjunct`` is what joins the query's conditions, ``hidden`` what no object shows, ``unusable`` what no query may
+    test, ``per_object`` whether what is hidden depends on the object.
+    """
+
+    __slots__ = ("access", "conjunct", "hidden", "per_object", "unusable")
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self.conjunct = _conjunct(access)
+        self.hidden = access.never_shown
+        self.unusable = access.unusable_fields
+        self.per_object = bool(access.hidden_by_owner or self.unusable or access.private_fields)
 
 
 @final
@@ -25,7 +43,7 @@ class PrincipalView:
     ``ids`` is what ACLs may call the principal, ``None`` for a master, to whom no ACL applies.
     """
 
-    __slots__ = ("_accesses", "_conjuncts", "_store", "ids", "prepared", "principal", "role_names")
+    __slots__ = ("_accesses", "_readings", "_store", "ids", "prepared", "principal", "role_names")
 
     def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
         self.principal = principal
@@ -36,7 +54,7 @@ class PrincipalView:
         self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
         self.prepared: dict[str, Any] = {}
         """What the read path remembers of gets by id, by class."""
-        self._conjuncts: dict[tuple[str, Operation], tuple[Access, Node | None]] = {}
+        self._readings: dict[tuple[str, Operation], Reading] = {}
 
     def access(self, class_name: str, operation: Operation, during: WriteKind = "update") -> Access:
         """The policy's answer for a class. Raises what ``acl.policy.authorize`` raises."""
@@ -48,13 +66,12 @@ class PrincipalView:
             self._accesses[key] = found
         return found
 
-    def reading(self, class_name: str, operation: Operation) -> tuple[Access, Node | None]:
-        """The access to a class for reading, and the conjunct that it adds to a query."""
+    def reading(self, class_name: str, operation: Operation) -> Reading:
+        """What reading a class means for the principal. Raises what ``access`` raises."""
         key = (class_name, operation)
-        found = self._conjuncts.get(key)
+        found = self._readings.get(key)
         if found is None:
-            access = self.access(class_name, operation)
-            found = self._conjuncts[key] = (access, _conjunct(access))
+            found = self._readings[key] = Reading(self.access(class_name, operation))
         return found
 
 

@@ -8,9 +8,10 @@ form           a file is
 ``csv``        a header and one object a line; a ``CsvMapping`` says what the columns are
 =============  ==========================================================================================
 
-Ids, createdAt, updatedAt, ACLs, pointers and the members of relations are kept, so that an exported file imports into
-an equal database; passwords are not exported. ``import_file`` and ``import_objects`` are idempotent: an object whose id
-is there already is left as it is. Both need a principal to whom no permission applies::
+Ids, createdAt, updatedAt, ACLs, pointers and the members of relations are kept, so that an exported file
+imports into an equal database; passwords are not exported. ``import_file`` and ``import_objects`` are
+idempotent: an object whose id is there already is left as it is. Both need a principal to whom no permission
+applies::
 
     with engine.acting_as_master():
         report = import_file(engine, "Deal.json")

@@ -1,7 +1,7 @@
 """The two JSON forms: one document with all objects of a class, and one object a line.
 
-A document is not read at once: its objects are cut out of the text one after another, each by its braces, and only then
-parsed, so that memory holds one object and one piece of the file.
+A document is not read at once: its objects are cut out of the text one after another, each by its braces, and
+only then parsed, so that memory holds one object and one piece of the file.
 """
 
 from __future__ import annotations
@@ -36,19 +36,27 @@ def read_document(stream: TextIO, class_name: str | None) -> Iterator[Record | U
     """The objects of ``{"results": [...]}`` or of a bare list. Ends at the first place that is no JSON."""
     scan = _Scanner(stream)
     if not scan.passed(_OPENING):
-        yield Unreadable(1, 'the file is no list of objects; expected {"results": [...]}. Fix: export the class again')
+        yield Unreadable(
+            1, 'the file is no list of objects; expected {"results": [...]}. Fix: export the class again'
+        )
         return
     while (first := scan.next_character()) == "{":
         line, text = scan.line, scan.object()
         if text is None:
-            yield Unreadable(line, "the file ends inside this object; it is torn. Fix: export the class again")
+            yield Unreadable(
+                line, "the file ends inside this object; it is torn. Fix: export the class again"
+            )
             return
         yield _record(text, class_name, line)
     if first != "]":
         found = repr(first) if first else "the end of the file"
-        yield Unreadable(scan.line, f"{found} inside the list; expected an object in braces. Fix: restore the list")
+        yield Unreadable(
+            scan.line, f"{found} inside the list; expected an object in braces. Fix: restore the list"
+        )
     elif not scan.passed(_CLOSING) or scan.next_character():
-        yield Unreadable(scan.line, "there is text after the list; expected the end of the file. Fix: remove it")
+        yield Unreadable(
+            scan.line, "there is text after the list; expected the end of the file. Fix: remove it"
+        )
 
 
 def _record(text: str, class_name: str | None, line: int) -> Record | Unreadable:
@@ -58,10 +66,14 @@ def _record(text: str, class_name: str | None, line: int) -> Record | Unreadable
         return Unreadable(line, f"{error}; expected one object in Parse's REST form. Fix: restore the object")
     if not isinstance(entry, dict):
         found = type(entry).__name__
-        return Unreadable(line, f"a {found}; expected an object in braces. Fix: remove it or wrap it in an object")
+        return Unreadable(
+            line, f"a {found}; expected an object in braces. Fix: remove it or wrap it in an object"
+        )
     name = entry.get("className", class_name)
     if not isinstance(name, str) or not name:
-        return Unreadable(line, 'the object names no class; expected "className". Fix: add it, or name the class')
+        return Unreadable(
+            line, 'the object names no class; expected "className". Fix: add it, or name the class'
+        )
     return Record(name, entry, line)
 
 

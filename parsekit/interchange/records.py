@@ -28,7 +28,7 @@ _BY_SUFFIX: Final[Mapping[str, Form]] = {
 
 
 class Record(NamedTuple):
-    """One object as a file has it: its class, its REST form, and the line it begins on (0: not from a file)."""
+    """An object as a file has it: class, REST form, and the line it begins on (0: not from a file)."""
 
     class_name: str
     entry: Mapping[str, JSON]
@@ -45,7 +45,7 @@ class Unreadable(NamedTuple):
 @final
 @attrs.frozen
 class ImportReport:
-    """What an import did, by class in the order of the objects. ``present`` were there already and left as they are."""
+    """What an import did, by class. ``present`` were there already and left as they are."""
 
     created: Mapping[str, int]
     present: Mapping[str, int]

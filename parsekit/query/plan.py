@@ -4,13 +4,13 @@
 list of values in order of appearance. A plan is made from the shape alone, so it cannot depend on a value by accident,
 and whoever has a plan for a shape can run every query of that shape: bind the values, done.
 
-The shape of a node is a tuple that starts with its tag. Permissions are and-ed in here, per class, before anything
-else sees the query: ``authorize`` gives the conjunct of a class for the principal who asks.
+The shape of a node is a tuple that starts with its tag. Permissions are part of the shape: as
+the conjunct of the class that is asked, or among the conditions of a query that was guarded part by part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, Final, Literal, TypeAlias, final
 
 import attrs
@@ -35,7 +35,6 @@ from parsekit.query.state import OrderKey, QueryState
 from parsekit.values import Pointer, Value, kind_of
 
 __all__ = [
-    "Authorize",
     "NotSimple",
     "Parameter",
     "PlanAll",
@@ -54,9 +53,6 @@ __all__ = [
 
 Shape: TypeAlias = tuple[Hashable, ...]
 Verb: TypeAlias = Literal["find", "count", "ids"]
-Authorize: TypeAlias = Callable[[str], Node | None]
-"""Class name -> the conjunct under which the principal may read it (``None``: everything). Raises when denied."""
-
 
 
 class NotSimple(Exception):  # noqa: N818 - a signal, not an error that a caller sees
@@ -64,6 +60,7 @@ class NotSimple(Exception):  # noqa: N818 - a signal, not an error that a caller
     one by one (``acl.guard``) before the query has a shape."""
 
 
+_TAGS: Final[dict[type, str]] = {And: "&", Or: "|", Nor: "!"}
 _PLAIN: Final[dict[type, str]] = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -156,47 +153,43 @@ class PlanQuery:
 def shape_of(
     state: QueryState,
     verb: Verb,
-    authorize: Authorize | None,
+    conjunct: Node | None = None,
     *,
+    guarded: bool = False,
     limit: int | None = None,
     columns: frozenset[str] | None = None,
     hidden: frozenset[str] = frozenset(),
 ) -> tuple[Shape, list[Value]]:
     """The shape of a query and its values. ``limit`` is the limit to apply, ``None`` for none.
 
-    ``authorize`` is ``None`` for a query whose permissions are among its conditions already.
+    ``conjunct`` joins the conditions: what the principal's permissions ask. A ``guarded`` query has its permissions,
+    and those of its sub-queries, among its conditions already (``acl.guard``).
 
     Raises:
-        NotSimple: guard the query first, then ask again without ``authorize``.
+        NotSimple: guard the query first, then ask again.
     """
     values: list[Value] = []
-    where = _query_where(state, authorize, values)
-    order = tuple((item.key, item.descending) for item in state.order) if state.order else ()
+    where = _node(state.where, guarded, values)
+    if conjunct is not None:
+        where = ("&", where, _node(conjunct, True, values))
+    order = tuple([(item.key, item.descending) for item in state.order]) if state.order else ()
     return (state.class_name, verb, where, order, limit, state.skip > 0, columns, hidden), values
 
 
-def _query_where(state: QueryState, authorize: Authorize | None, values: list[Value]) -> Shape:
-    conjunct = None if authorize is None else authorize(state.class_name)
-    where = _node(state.where, authorize, values)
-    if conjunct is None:
-        return where
-    return ("&", where, _node(conjunct, authorize, values))
-
-
-def _node(node: Node, authorize: Authorize | None, values: list[Value]) -> Shape:
+def _node(node: Node, guarded: bool, values: list[Value]) -> Shape:
     if type(node) is Constraint:
         argument = node.argument
         kind = _PLAIN.get(type(argument))
         if kind is not None and node.op != "$exists":
             values.append(argument)
             return (node.op, node.key, kind)
-        return (node.op, node.key, _argument(node, authorize, values))
-    if type(node) is And:
-        return ("&", *[_node(child, authorize, values) for child in node.children])
-    if type(node) is Or:
-        return ("|", *[_node(child, authorize, values) for child in node.children])
-    if type(node) is Nor:
-        return ("!", *[_node(child, authorize, values) for child in node.children])
+        if type(argument) is Pointer:
+            values.append(argument)
+            return (node.op, node.key, ("pointer", argument.class_name))
+        return (node.op, node.key, _argument(node, guarded, values))
+    tag = _TAGS.get(type(node))
+    if tag is not None:
+        return (tag, *[_node(child, guarded, values) for child in node.children])  # type: ignore[union-attr]
     if type(node) is Constant:
         return ("=", node.value)
     assert type(node) is AclTest
@@ -209,16 +202,16 @@ def _kind(value: Value) -> Hashable:
     return _PLAIN.get(type(value)) or kind_of(value)
 
 
-def _argument(node: Constraint, authorize: Authorize | None, values: list[Value]) -> Hashable:
+def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
     argument = node.argument
     if node.op == "$exists":
         return ("flag", bool(argument))
-    if authorize is not None and _needs_guard(argument):
+    if not guarded and _needs_guard(argument):
         raise NotSimple
     if isinstance(argument, QueryState):
-        return ("query", _subquery(argument, authorize, values), None)
+        return ("query", _subquery(argument, values), None)
     if isinstance(argument, KeyOfQuery):
-        return ("query", _subquery(argument.query, authorize, values), argument.key)
+        return ("query", _subquery(argument.query, values), argument.key)
     if isinstance(argument, RelatedTo):
         values.append(argument.owner.object_id)
         return ("related", argument.owner.class_name, argument.key)
@@ -249,9 +242,8 @@ def _list_shape(items: tuple[Value, ...]) -> Hashable:
     return ("list", kinds, 1 << (size - 1).bit_length() if size > 1 else size)
 
 
-def _subquery(state: QueryState, authorize: Authorize | None, values: list[Value]) -> Shape:
-    where = _query_where(state, authorize, values)
-    return (state.class_name, where)
+def _subquery(state: QueryState, values: list[Value]) -> Shape:
+    return (state.class_name, _node(state.where, True, values))
 
 
 def plan_of(shape: Shape) -> PlanQuery:

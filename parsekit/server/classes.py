@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import attrs
 
 from parsekit.codec import JSON, encode_value, format_date
 from parsekit.errors import InvalidQueryError
+from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
@@ -20,7 +22,7 @@ from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 from parsekit.server.writes import read_body
 
-__all__ = ["ROUTES", "create", "delete", "find", "get", "update"]
+__all__ = ["ROUTES", "create", "delete", "find", "get", "shown", "update"]
 
 _GET_KEYS: Final = frozenset(
     {"keys", "include", "excludeKeys", "includeAll", "readPreference", "includeReadPreference",
@@ -38,7 +40,7 @@ def find(call: Call, class_name: str) -> Response:
     state, redirected = _redirected(call, asked.state)
     results: list[JSON] = []
     if state.limit != 0:
-        results = [obj.to_fields_json() for obj in call.engine.find_objects(state, call.principal)]
+        results = [shown(call, obj) for obj in call.engine.find_objects(state, call.principal)]
     if redirected:
         for entry in results:
             entry["className"] = state.class_name
@@ -65,7 +67,7 @@ def get(call: Call, class_name: str, object_id: str) -> Response:
         raise InvalidQueryError("Improper encode of parameter")
     state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS)
     obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
-    return Response(200, obj.to_fields_json())
+    return Response(200, shown(call, obj))
 
 
 def create(call: Call, class_name: str) -> Response:
@@ -103,6 +105,26 @@ def delete(call: Call, class_name: str, object_id: str) -> Response:
     """``DELETE /classes/C/id``."""
     call.engine.direct.delete(class_name, object_id, call.principal, context=call.context)
     return Response(200, {})
+
+
+def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
+    """An object as a row of an answer, its files with the URLs that this server has for them."""
+    entry = obj.to_fields_json()
+    _add_urls(entry, f"{call.options.public_url or call.options.mount}/files/{call.options.app_id}")
+    return entry
+
+
+def _add_urls(entry: dict[str, JSON], folder: str) -> None:
+    """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
+    for value in entry.values():
+        for item in value if type(value) is list else (value,):
+            if type(item) is not dict:
+                continue
+            kind = item.get("__type")
+            if kind == "File" and "url" not in item:
+                item["url"] = f"{folder}/{quote(item['name'], safe='')}"
+            elif kind == "Object":
+                _add_urls(item, folder)
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

@@ -27,4 +27,6 @@ class ServerOptions:
     read_only_master_key: str | None = attrs.field(default=None, repr=False)
     webhook_key: str | None = attrs.field(default=None, repr=False)
     mount: str = "/parse"
+    public_url: str | None = None
+    """Where clients reach the mount (``https://api.example.com/parse``), for the URLs of files."""
     batch_limit: int = -1

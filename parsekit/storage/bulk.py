@@ -66,7 +66,8 @@ class _Rows:
         layout = self.layout
         columns = [(column.key, column.encode, len(column.names)) for column in layout.stored_columns()]
         nothing = {key: _NULL * width for key, _, width in columns}
-        for self.index, (fields, acl) in enumerate(self.rows):
+        for index, (fields, acl) in enumerate(self.rows):
+            self.index = index
             cells: list[Stored] = []
             for key, encode, _ in columns:
                 value = fields.get(key)

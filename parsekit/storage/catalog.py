@@ -127,6 +127,9 @@ def _create(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) ->
     connection.execute(ddl.create_class_table(layout))
     for key in layout.relation_keys():
         _create_join(connection, item.name, key)
+    if item.name == "_User":
+        for statement in ddl.create_user_indexes(layout):
+            connection.execute(statement)
     return layout
 
 

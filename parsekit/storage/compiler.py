@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 import attrs
 from sqlglot import exp
@@ -36,15 +36,15 @@ from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassL
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
-__all__ = ["ACL_READ", "ACL_WRITE", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler"]
+__all__ = ["ACL_READ", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler"]
 
 ACL_READ: Final = -1
-ACL_WRITE: Final = -2
-SKIP: Final = -4
-CONSTANT: Final = -5
+SKIP: Final = -2
+CONSTANT: Final = -3
 """Places of what is bound beside the query's values: the byte maps of the principal, the skip, and what is
 the same for every query of the shape."""
 
+_SOURCES: Final = {ACL_READ: "readable", SKIP: "skip", CONSTANT: "None"}
 _PLACEHOLDER: Final = re.compile(r":b(\d+)\b")
 _NATIVE_ORDER: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
 
@@ -73,16 +73,23 @@ class Compiled:
     residual: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
-    def bindings(self, values: list[Value], extra: Mapping[int, Any]) -> tuple[Any, ...]:
-        """The values to bind, in the order of the placeholders."""
-        return tuple(
-            [
-                (values[bind.index] if bind.index >= 0 else extra[bind.index])
-                if bind.convert is None
-                else bind.convert(None if bind.index == CONSTANT else values[bind.index])
-                for bind in self.binds
-            ]
-        )
+    binder: Callable[[list[Value], bytes | None, int], tuple[Any, ...]] = attrs.field(init=False, repr=False)
+    """Makes the values to bind, in the order of the placeholders, of the query's values, the map of readable ACLs
+    and the skip."""
+
+    @binder.default
+    def _binder(self) -> Callable[[list[Value], bytes | None, int], tuple[Any, ...]]:
+        names: dict[str, Any] = {}
+        parts: list[str] = []
+        for number, bind in enumerate(self.binds):
+            source = _SOURCES.get(bind.index) or f"values[{bind.index}]"
+            if bind.convert is not None:
+                names[f"c{number}"] = bind.convert
+                source = f"c{number}({source})"
+            parts.append(source)
+        # the text holds positions and numbered names only
+        text = f"lambda values, readable, skip: ({''.join(part + ',' for part in parts)})"
+        return cast("Callable[[list[Value], bytes | None, int], tuple[Any, ...]]", eval(text, names))
 
 
 class Compiler:
@@ -151,9 +158,9 @@ class Compiler:
         return nodes.all_of([nodes.not_true(part) for part in parts])
 
     def _acl(self, alias: str, node: PlanAcl) -> exp.Expression:
-        place = ACL_READ if node.access == "read" else ACL_WRITE
+        assert node.access == "read", "a write tests the ACL where it reads the row (storage.writer)"
         at = exp.Add(this=nodes.column(ACL_COLUMN, alias), expression=nodes.number(1))
-        byte = nodes.call("substr", self.bind(place), at, nodes.number(1))
+        byte = nodes.call("substr", self.bind(ACL_READ), at, nodes.number(1))
         return exp.EQ(this=byte, expression=exp.HexString(this="01"))
 
     # -- order -----------------------------------------------------------------------------------

@@ -24,7 +24,10 @@ import apsw
 from parsekit.errors import EngineClosedError, EngineError, StorageError
 from parsekit.storage import ddl
 
-__all__ = ["Database", "Synchronous", "storage_error"]
+__all__ = ["Connection", "Database", "Synchronous", "storage_error"]
+
+Connection: TypeAlias = apsw.Connection
+"""What carries statements, for the signatures of those who hand one on without touching SQLite."""
 
 Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
 """``NORMAL`` survives kill -9; ``FULL`` survives power loss too; ``OFF`` is for data that may be lost."""

@@ -20,11 +20,15 @@ __all__ = [
     "create_class_table",
     "create_index",
     "create_join_table",
+    "create_provider_index",
+    "create_user_indexes",
     "drop_column",
     "drop_index",
     "drop_table",
     "index_name",
+    "provider_path",
     "quote",
+    "secret_path",
 ]
 
 APPLICATION_ID: Final = 0x50464B31
@@ -100,6 +104,40 @@ def create_join_table(table: str) -> list[str]:
         'PRIMARY KEY ("owningId", "relatedId")) STRICT, WITHOUT ROWID',
         f'CREATE INDEX {index} ON {quote(table)} ("relatedId", "owningId")',
     ]
+
+
+def secret_path(name: str) -> str:
+    """Where a secret of a user is inside the column of secrets."""
+    return f"$.{name}"
+
+
+def provider_path(provider: str) -> str:
+    """Where a user's id with an auth provider is inside ``authData``.
+
+    SAFETY: the path becomes a part of SQL text, so a provider's name is letters, digits and ``_``.
+    """
+    if not (provider.isascii() and provider.isidentifier()):
+        raise EngineError(f"auth provider {provider!r}: name it with letters, digits and _ only")
+    return f"$.{provider}.id"
+
+
+def create_user_indexes(layout: ClassLayout) -> list[str]:
+    """What users are looked up by beside their fields: names whatever their case, and the tokens sent by mail."""
+    places = [f"lower({quote(layout.columns[key].name)})" for key in ("username", "email")]
+    secret = quote(SECRET_COLUMN)
+    places += [f"json_extract({secret}, '{secret_path(name)}')" for name in ("reset_token", "verify_token")]
+    table = quote(layout.table)
+    return [
+        f"CREATE INDEX {quote(index_name(layout.table, f'lookup_{number}'))} ON {table} ({place})"
+        for number, place in enumerate(places)
+    ]
+
+
+def create_provider_index(table: str, column: str, provider: str) -> str:
+    """The index by which the user of an account of ``provider`` is found."""
+    name = quote(index_name(table, f"auth_{provider}"))
+    place = f"json_extract({quote(column)}, '{provider_path(provider)}')"
+    return f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table)} ({place})"
 
 
 def index_name(table: str, name: str) -> str:

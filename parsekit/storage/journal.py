@@ -1,8 +1,8 @@
 """The journal: one row per change, written in the change's own transaction (law L4).
 
-A row has a sequence number that only grows, the class and objectId, the kind of change, and the changed keys before
-and after as JSON. A create has no before, a delete no after. Live events, history, resume and other processes all
-read it; what they make of it is not this module's affair.
+A row has a sequence number that only grows, the class and objectId, the kind of change, and the changed keys
+before and after as JSON. A create has no before, a delete no after. Live events, history, resume and other
+processes all read it; what they make of it is not this module's affair.
 """
 
 from __future__ import annotations
@@ -16,16 +16,24 @@ import attrs
 from parsekit.codec import decode_interior, encode_interior
 from parsekit.values import Value
 
-__all__ = ["ChangeKind", "JournalEntry", "JournalLimits", "append", "append_creations", "entries", "last_sequence", "prune"]
+__all__ = [
+    "ChangeKind",
+    "JournalEntry",
+    "JournalLimits",
+    "append",
+    "append_creations",
+    "entries",
+    "last_sequence",
+    "prune",
+]
 
 ChangeKind: TypeAlias = Literal["create", "update", "delete"]
 _CODES: Final[dict[str, int]] = {"create": 0, "update": 1, "delete": 2}
 _KINDS: Final[tuple[ChangeKind, ...]] = ("create", "update", "delete")
 _INSERT: Final = (
-    "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
+    "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) "
+    "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
 )
-
-
 _INSERT_AT: Final = (
     "INSERT INTO _pk_journal (seq, at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, NULL, ?)"
 )

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
 
-ACL_READ: Final = -1
-SKIP: Final = -4
 
 
 class TransactionPart(Protocol):
@@ -140,18 +138,18 @@ class Store:
         skip: int = 0,
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement that ``run`` or ``plans`` gave. Raises as ``run`` does."""
-        connection = self.database.reader()
-        extra: dict[int, Any] = {SKIP: skip}
+        database = self.database
+        connection = database.reader()
+        readable = None
         if principals is not None:
-            in_write = self.database.in_write
-            extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
+            readable = self.acls.map_for(connection, principals, "read", in_write=database.in_write)
         try:
-            rows = connection.execute(compiled.sql, compiled.bindings(values, extra)).fetchall()
+            rows = connection.execute(compiled.sql, compiled.binder(values, readable, skip)).fetchall()
         except apsw.SQLError as error:
             self._check(connection)  # another process may have dropped what the plan names
-            raise storage_error(self.database.place, error) from error
+            raise storage_error(database.place, error) from error
         except apsw.Error as error:
-            raise storage_error(self.database.place, error) from error
+            raise storage_error(database.place, error) from error
         if connection.data_version() != getattr(self._versions, "seen", None):
             self._check(connection)
         return rows
@@ -165,11 +163,11 @@ class Store:
         misses = self.plans.misses
         compiled = self.plans.statement(shape)
         connection = self.database.reader()
-        extra: dict[int, Any] = {SKIP: skip}
+        readable = None
         if principals is not None:
             in_write = self.database.in_write
-            extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=in_write)
-        bindings = compiled.bindings(values, extra)
+            readable = self.acls.map_for(connection, principals, "read", in_write=in_write)
+        bindings = compiled.binder(values, readable, skip)
         plan = plan_of(shape)
         layout = self.catalog.layouts[plan.class_name]
         statement = explain_statement(connection, compiled, bindings, layout, plan)
@@ -188,10 +186,10 @@ class Store:
             return
         compiled = self.plans.statement(shape)
         with self.database.extra_reader() as connection:
-            extra: dict[int, Any] = {SKIP: skip}
+            readable = None
             if principals is not None:
-                extra[ACL_READ] = self.acls.map_for(connection, principals, "read", in_write=False)
-            yield compiled, connection.execute(compiled.sql, compiled.bindings(values, extra))
+                readable = self.acls.map_for(connection, principals, "read", in_write=False)
+            yield compiled, connection.execute(compiled.sql, compiled.binder(values, readable, skip))
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

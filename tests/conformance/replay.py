@@ -190,6 +190,8 @@ def _match_text(wanted: str, got: Any, bound: dict[str, str]) -> dict[str, str] 
         return bound if _DATE.fullmatch(got) else None
     if wanted == "{{random}}":
         return bound
+    if wanted.startswith("{files}/"):
+        return bound if got.endswith(wanted.removeprefix("{files}")) else None
     if _PLACEHOLDER.fullmatch(wanted):
         if wanted in bound:
             return bound if bound[wanted] == got else None

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +86,9 @@ class Store:
             schema["className"]: {key: field["type"] for key, field in schema["fields"].items()}
             for schema in dataset["schemas"]
         }
-        self.types.setdefault("_Role", {}).update({"name": "String", "users": "Relation", "roles": "Relation"})
+        self.types.setdefault("_Role", {}).update(
+            {"name": "String", "users": "Relation", "roles": "Relation"}
+        )
         self.types["_User"].update({"username": "String", "email": "String"})
         self.permissions = {s["className"]: s.get("classLevelPermissions", {}) for s in dataset["schemas"]}
         self.relations: dict[tuple[str, str, str], list[str]] = {}
@@ -97,7 +98,9 @@ class Store:
             for source in objects:
                 for key, value in source.items():
                     if isinstance(value, dict) and value.get("__op") == "AddRelation":
-                        self.relations[class_name, source["objectId"], key] = [o["objectId"] for o in value["objects"]]
+                        self.relations[class_name, source["objectId"], key] = [
+                            o["objectId"] for o in value["objects"]
+                        ]
         self.rows["_User"] = [
             row_of({k: v for k, v in user.items() if k != "password"}, "_User") for user in dataset["users"]
         ]
@@ -223,9 +226,6 @@ def matcher_verdict(store: Store, record: Mapping[str, Any]) -> bool | None:
         return None
 
 
-# --- the local datastore --------------------------------------------------------------------------------------
-
-
 class LocalStore:
     """The objects of one record of ios_offline.jsonl, in row order."""
 
@@ -253,7 +253,9 @@ class LocalStore:
         where = decode_local_where(query.get("where", {}))
         state = decode_subquery({**query, "order": None}, where)
         order = tuple(
-            OrderKey(key.removeprefix("-"), key.startswith("-")) for key in query.get("order", "").split(",") if key
+            OrderKey(key.removeprefix("-"), key.startswith("-"))
+            for key in query.get("order", "").split(",")
+            if key
         )
         return attrs.evolve(state, order=order, dialect=Dialect.IOS_LOCAL)
 
@@ -275,7 +277,9 @@ class LocalStore:
         query = attrs.evolve(state, where=self.where(state), dialect=Dialect.IOS_LOCAL)
         counted = count_objects(self.candidates(state.class_name), query, self.lookup(state))
         unpaged = attrs.evolve(query, order=(), limit=None, skip=0)
-        self.check_includes(find_objects(self.candidates(state.class_name), unpaged, self.lookup(state)), state.include)
+        self.check_includes(
+            find_objects(self.candidates(state.class_name), unpaged, self.lookup(state)), state.include
+        )
         return counted
 
     def lookup(self, state: QueryState) -> LocalLookup:
@@ -294,7 +298,9 @@ class LocalStore:
             for item in value:
                 self._check_include(item, rest)
         elif isinstance(value, Pointer):
-            row = next((r for r in self.rows if (r["className"], r.get("objectId")) == attrs.astuple(value)), None)
+            row = next(
+                (r for r in self.rows if (r["className"], r.get("objectId")) == attrs.astuple(value)), None
+            )
             if row is None:
                 raise CacheMissError("This object is not available in the offline cache.")
             if rest:
@@ -334,7 +340,9 @@ class LocalLookup:
         }
 
     def is_relation(self, key: str) -> bool:
-        return any(isinstance(row.get(key), RelationReference) for row in self.store.candidates(self.class_name))
+        return any(
+            isinstance(row.get(key), RelationReference) for row in self.store.candidates(self.class_name)
+        )
 
     def readable(self, acl: Mapping[str, Any] | None) -> bool:
         entities = {"*"} if self.user_id is None else {"*", self.user_id}
@@ -359,7 +367,11 @@ def local_answer(record: Mapping[str, Any]) -> dict[str, Any]:
             matches.append(None)
             continue
         matches.append(
-            _or_code(lambda row=row: compile_predicate(store.where(state), Dialect.IOS_LOCAL, store.lookup(state))(row))
+            _or_code(
+                lambda row=row: compile_predicate(store.where(state), Dialect.IOS_LOCAL, store.lookup(state))(
+                    row
+                )
+            )
         )
     return {
         "matches": matches,

@@ -1,0 +1,102 @@
+"""Aggregates and distinct values, for a master (parse_server.md R4, R5).
+
+The objects come from the read path, under the query's conditions; leading ``$match`` stages join those, so that SQL
+and its indexes answer them. What the stages mean is said in ``query.aggregate``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import attrs
+
+from parsekit.acl.system import forbidden
+from parsekit.codec import JSON
+from parsekit.object import PFObject
+from parsekit.query.aggregate import (
+    Stage,
+    check_pipeline,
+    parse_object,
+    pointer_field,
+    run_pipeline,
+    values_of,
+)
+from parsekit.query.state import QueryState
+from parsekit.schema import Field, default_fields
+from parsekit.values import MISSING, Value
+
+if TYPE_CHECKING:
+    from parsekit.acl.principal import Principal
+    from parsekit.engine.core import ParseEngine
+
+__all__ = ["Aggregation"]
+
+
+@final
+class Aggregation:
+    """Runs pipelines over the objects of a query."""
+
+    def __init__(self, engine: ParseEngine) -> None:
+        self._engine = engine
+
+    def rows(
+        self, state: QueryState, pipeline: Mapping[str, JSON] | Sequence[JSON], principal: Principal
+    ) -> list[dict[str, Value]]:
+        """The results of a pipeline over what ``state`` finds, as values.
+
+        Raises:
+            OperationForbiddenError: 119, not a master.
+            InvalidQueryError: 102, a wrong pipeline.
+        """
+        self._check(principal)
+        stages = check_pipeline(pipeline)
+        return self.run(state, stages, principal)
+
+    def run(self, state: QueryState, stages: Sequence[Stage], principal: Principal) -> list[dict[str, Value]]:
+        """``rows`` for checked stages."""
+        fields = self._fields(state.class_name)
+        documents = run_pipeline(self._documents(state, principal), stages, fields)
+        bare = pointer_field(stages, fields)
+        return [parse_object(document, bare_pointer=bare) for document in documents]
+
+    def distinct(self, state: QueryState, key: str, principal: Principal) -> list[Value]:
+        """The distinct values of a key among what ``state`` finds.
+
+        Raises:
+            OperationForbiddenError: 119, not a master.
+        """
+        self._check(principal)
+        if key == "objectId":
+            key = "_id"
+        return values_of(self._documents(state, principal, key.partition(".")[0]), key)
+
+    def _check(self, principal: Principal) -> None:
+        # SAFETY: aggregates read past ACLs and protected fields, so only a master may ask.
+        if not principal.bypasses_permissions:
+            raise forbidden("unauthorized: master key is required")
+
+    def _fields(self, class_name: str) -> Mapping[str, Field]:
+        schema = self._engine.schema.get(class_name)
+        return default_fields(class_name) if schema is None else schema.fields
+
+    def _documents(
+        self, state: QueryState, principal: Principal, key: str | None = None
+    ) -> Iterator[dict[str, Value]]:
+        bare = attrs.evolve(state, limit=-1 if state.limit is None else state.limit, include=())
+        if key is not None and key != "_id":
+            bare = attrs.evolve(bare, keys=(key,))
+        found: Iterator[Any] = self._engine.stream_objects(bare, principal, PFObject, 1000)
+        for obj in found:
+            yield _document(obj)
+
+
+def _document(obj: PFObject) -> dict[str, Value]:
+    document: dict[str, Value] = {"_id": obj.object_id}
+    for key in obj.keys():  # noqa: SIM118 - an object is no mapping
+        if key not in ("ACL", "objectId"):
+            value = obj.raw(key)
+            if value is not MISSING:
+                document[key] = value
+    document["createdAt"], document["updatedAt"] = obj.created_at, obj.updated_at
+    return document
