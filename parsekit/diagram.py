@@ -27,7 +27,7 @@ _DESCRIPTIONS: Final = {
 @final
 @attrs.frozen(slots=True)
 class DictionaryEntry:
-    """A row of the data dictionary: ``required`` is ``auto`` where the engine sets the value, ``yes`` or ``no``."""
+    """A row of the data dictionary; ``required`` is ``yes``, ``no``, or ``auto`` where the engine sets it."""
 
     field: str
     type: str
@@ -55,7 +55,7 @@ def er_diagram(schema: Schema) -> str:
 
 
 def _targets_first(schema: Schema) -> list[ClassSchema]:
-    """The classes, each after those that its pointers lead to; where they lead in a circle, in the schema's order."""
+    """The classes, each after those that its pointers lead to; in the order of the schema in a circle."""
     ordered: dict[str, ClassSchema] = {}
     under_way: set[str] = set()
 
@@ -119,9 +119,12 @@ def _markdown(item: ClassSchema) -> str:
     entries = dictionary_of(item)
     rows = [f"## {item.name}", "", "| Field | Type | Description | Required |", "|---|---|---|---|"]
     for entry in entries:
-        kind = entry.type.replace("|", " or ")
+        kind = _escaped(entry.type.replace("|", " or "))
         required = "—" if entry.required == "no" else entry.required
-        rows.append(
-            f"| {entry.field} | {kind} | {entry.description.replace('|', chr(92) + '|')} | {required} |"
-        )
+        rows.append(f"| {entry.field} | {kind} | {_escaped(entry.description)} | {required} |")
     return "\n".join([*rows, "", f"{len(entries)} fields in {item.name}", ""])
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes neither for the end of a cell nor for HTML."""
+    return text.replace("|", "\\|").replace("<", "\\<")

@@ -14,7 +14,7 @@ import apsw
 
 from parsekit.acl.clp import WriteKind
 from parsekit.acl.policy import Access
-from parsekit.acl.system import check_class_exists, forbidden
+from parsekit.acl.system import check_class_exists, missing_object
 from parsekit.errors import InvalidJsonError, KeyNameError, TypeMismatchError
 from parsekit.operations import (
     Add,
@@ -112,10 +112,10 @@ class Inference:
             return
         during: WriteKind = "create" if write.creating else "update"
         access: Access = write.view.access(write.class_name, "addField", during)
-        if access.conjunct is not None and write.old is not None:
+        if access.conjunct is not None and write.old:
             held: dict[str, Value] = write.old
             if not compile_predicate(access.conjunct, Dialect.SERVER)(held):
-                raise forbidden(f"Permission denied for action addField on class {write.class_name}.")
+                raise missing_object(write.class_name, "update", write.view.principal)
 
 
 def _missing_fields(schema: ClassSchema, write: Write) -> dict[str, Field]:

@@ -22,11 +22,11 @@ import attrs
 from parsekit.acl.acl import canonical_acl
 from parsekit.acl.clp import default_object_acl
 from parsekit.acl.policy import Access
-from parsekit.acl.system import missing_object
+from parsekit.acl.system import missing_object, system_refusal
 from parsekit.engine.effects import check_values, fill_defaults, still_required, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
-from parsekit.errors import ObjectNotFoundError, ValidationError
+from parsekit.errors import ObjectNotFoundError, ParseError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
@@ -68,7 +68,6 @@ class Write:
     echo: dict[str, Value | Missing] = attrs.Factory(dict)
     old_acl: Value = None
     moved_to: str | None = None
-    created_at: datetime | None = None
     context: Mapping[str, Value] = _NO_CONTEXT
 
     @property
@@ -166,12 +165,14 @@ class WritePath:
         context: Mapping[str, Value] = _NO_CONTEXT,
     ) -> Write:
         """Create an object; call inside ``Store.write()``. What it answers is in the ``Write``."""
-        view.access(class_name, "create", "create")
         now = created_at or self._clock()
         if updated_at is not None and updated_at < now:
             raise ValidationError("updatedAt cannot occur before createdAt")
         write = Write(class_name, object_id or self._new_id(), view, now, operations, context=context)
-        write.created_at = now
+        try:
+            view.access(class_name, "create", "create")
+        except ParseError as refusal:
+            raise self._first_problem(connection, write, "create", refusal) from None
         if self.hooks is not None:
             self.hooks.before_save(write)
         layout = self._inference.ensure(connection, write)
@@ -222,8 +223,13 @@ class WritePath:
 
         Another ``new_id`` moves the object to that id (server_divergences.md).
         """
-        layout, old = self._for_update(connection, class_name, object_id, view, "update")
-        write = Write(class_name, object_id, view, self._clock(), operations, old=old.fields, context=context)
+        now = self._clock()
+        try:
+            layout, old = self._for_update(connection, class_name, object_id, view, "update")
+        except ParseError as refusal:
+            refused = Write(class_name, object_id, view, now, operations, old={})
+            raise self._first_problem(connection, refused, "update", refusal) from None
+        write = Write(class_name, object_id, view, now, operations, old=old.fields, context=context)
         write.old_acl = self._store.acls.entry(connection, old.acl)
         if new_id is not None and new_id != object_id:
             write.moved_to = new_id
@@ -273,6 +279,23 @@ class WritePath:
         kept = {key: value for key, value in write.old.items() if key not in write.removed}
         acl = write.old_acl if write.acl is MISSING else write.acl
         self._record(connection, write, "create", None, _with_acl({**kept, **changed}, acl))
+
+    def _first_problem(
+        self, connection: apsw.Connection, write: Write, operation: Operation, refusal: ParseError
+    ) -> ParseError:
+        """The error of a refused write: what the schema has against it, which the server looks at first (C15).
+
+        The transaction is lost anyway, so the schema may be changed on the way.
+        """
+        if system_refusal(write.class_name, operation, write.view.principal) is not None:
+            return refusal
+        if self._store.catalog.layout(write.class_name) is None:
+            return refusal
+        try:
+            self._inference.ensure(connection, write)
+        except ParseError as problem:
+            return problem
+        return refusal
 
     def _for_update(
         self,

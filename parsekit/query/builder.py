@@ -4,105 +4,54 @@ The naming rule is mechanical: the first part of the iOS selector is the method,
 ``whereKey:equalTo:`` is ``where_key(k, equal_to=v)``. Keys are wire keys (``"expectedCloseDate"``). A terminal verb
 (``find``, ``first``, ``get``, ``count``, ``each``, ...) freezes the builder into a ``QueryState`` and hands it to the
 engine in force; there is no hidden I/O in ``len``, truth, iteration or ``repr``.
+
+What replaces what is the SDK's rule (PFMutableQueryState): on one key, an equality replaces the operators and an
+operator replaces the equality; the same operator again replaces the earlier one; other operators are and-ed; a
+regular expression with modifiers replaces all that is there. Conditions of *one* call are and-ed, whatever they are.
+One thing is better here: a replaced condition goes with its options, of which the SDK leaves ``$options`` and
+``$maxDistance`` behind.
+
+Not said here: the checks of arguments (``selectors``), what a condition means (``matcher``).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Final, Generic, Self, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, Unpack, cast
 
-from parsekit._context import current_binding
-from parsekit.errors import EngineError, InvalidQueryError, ObjectNotFoundError, did_you_mean
-from parsekit.query.ast import (
-    ALWAYS,
-    And,
-    Box,
-    Constraint,
-    KeyOfQuery,
-    Near,
-    Node,
-    Nor,
-    Op,
-    Or,
-    PolygonArea,
-    RegexPattern,
-    RelatedTo,
-    TextSearch,
+from parsekit._context import CURRENT, current_binding
+from parsekit.errors import EngineError, ObjectNotFoundError
+from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Op, Or, RelatedTo
+from parsekit.query.refusals import ArgumentRefusedError, QueryRefusedError
+from parsekit.query.selectors import (
+    PLAIN_TYPES,
+    VALUE_OPERATORS,
+    Constraints,
+    keyword_constraints,
+    pointer_to,
+    value_constraint,
 )
 from parsekit.query.state import OrderKey, QueryState
-from parsekit.values import (
-    EARTH_RADIUS_KM,
-    EARTH_RADIUS_MILES,
-    PFGeoPoint,
-    Pointer,
-    Value,
-    kind_of,
-    to_utc,
-)
+from parsekit.values import Value
+
+if TYPE_CHECKING:
+    from parsekit.query.compare import DialectComparison, Finding
+    from parsekit.schema import Schema
 
 __all__ = ["Constraints", "PFQuery"]
 
 T = TypeVar("T")
 
-
-class Constraints(TypedDict, total=False):
-    """The keywords of ``where_key``; several in one call are and-ed."""
-
-    equal_to: Value
-    not_equal_to: Value
-    less_than: Value
-    less_than_or_equal_to: Value
-    greater_than: Value
-    greater_than_or_equal_to: Value
-    contained_in: Iterable[Value]
-    not_contained_in: Iterable[Value]
-    contains_all: Iterable[Value]
-    contained_by: Iterable[Value]
-    contains_string: str
-    has_prefix: str
-    has_suffix: str
-    matches_regex: str
-    modifiers: str
-    matches_text: str
-    matches_query: PFQuery[Any]
-    does_not_match_query: PFQuery[Any]
-    matches_key: str
-    does_not_match_key: str
-    in_query: PFQuery[Any]
-    near_geo_point: PFGeoPoint
-    within_radians: float
-    within_miles: float
-    within_kilometers: float
-    within_geo_box_from_southwest: PFGeoPoint
-    to_northeast: PFGeoPoint
-    within_polygon: Sequence[PFGeoPoint]
-    polygon_contains: PFGeoPoint
-
-
-_VALUE_OPS: Final[dict[str, Op]] = {
-    "equal_to": "$eq",
-    "not_equal_to": "$ne",
-    "less_than": "$lt",
-    "less_than_or_equal_to": "$lte",
-    "greater_than": "$gt",
-    "greater_than_or_equal_to": "$gte",
+_PARTS_IGNORED: Final = {
+    "limit": "sub queries with limits",
+    "skip": "sub queries with skip",
+    "order": "sub queries with order",
+    "include": "sub-queries with includes",
+    "exclude_keys": "sub-queries with excludeKeys",
+    "keys": "sub-queries with selectKeys",
 }
-_LIST_OPS: Final[dict[str, Op]] = {
-    "contained_in": "$in",
-    "not_contained_in": "$nin",
-    "contains_all": "$all",
-    "contained_by": "$containedBy",
-}
-_COMPANIONS: Final[dict[str, tuple[str, ...]]] = {
-    "modifiers": ("matches_regex",),
-    "in_query": ("matches_key", "does_not_match_key"),
-    "within_radians": ("near_geo_point",),
-    "within_miles": ("near_geo_point",),
-    "within_kilometers": ("near_geo_point",),
-    "to_northeast": ("within_geo_box_from_southwest",),
-}
+"""Option of a part of a compound query -> the SDK's words when it is sent (PFRESTQueryCommand)."""
 
 
 class PFQuery(Generic[T]):
@@ -112,81 +61,125 @@ class PFQuery(Generic[T]):
     and the principal of the current context. Without ``limit`` a find returns at most 100 objects, as Parse does.
     """
 
-    __slots__ = ("_conditions", "_extra", "_object_class", "_options", "class_name")
+    __slots__ = ("_conditions", "_extra", "_ignored", "_object_class", "_options", "class_name")
 
-    def __init__(self, class_name: str | type[T], *, predicate: str | None = None) -> None:
+    def __init__(
+        self, class_name: str | type[T], *, predicate: str | None = None, arguments: Sequence[Any] = ()
+    ) -> None:
+        """A query of ``class_name``, with the conditions of an NSPredicate format string where one is given.
+
+        ``arguments`` are what ``%@``, ``%d``, ``%K`` and the like in ``predicate`` stand for, in order.
+
+        Raises:
+            PredicateRefusedError: the format does not parse, or the SDK cannot make a query of it.
+        """
         self._object_class: type[T] | None = None
         if isinstance(class_name, str):
             self.class_name = class_name
         else:
             self._object_class = class_name
             self.class_name = cast(Any, class_name).parse_class_name
-        self._conditions: dict[tuple[str, str], Constraint] = {}
+        self._conditions: dict[str, Constraint | dict[str, tuple[Constraint, ...]]] = {}
         self._extra: tuple[Node, ...] = ()
+        self._ignored: str | None = None
         self._options: dict[str, Any] = {}
         if predicate is not None:
             from parsekit.query.predicate import parse_predicate
 
-            self._extra = (parse_predicate(predicate),)
+            self._extra = (parse_predicate(predicate, *arguments),)
+        elif arguments:
+            raise TypeError("PFQuery: arguments belong to a predicate, and there is none")
 
     # -- combining -------------------------------------------------------------------------------
 
     @classmethod
     def or_(cls, *queries: PFQuery[T]) -> PFQuery[T]:
-        """Objects that match one of the queries, all of the same class."""
-        return _combined("$or", Or, queries)
+        """Objects that match one of the queries, all of the same class. Their options do not count, only conditions.
+
+        Raises:
+            ArgumentRefusedError: no query, or queries of several classes; when the query runs, on the server,
+                also parts with a limit, an order and other options of their own.
+        """
+        return _combined("or", Or, queries)
 
     @classmethod
     def and_(cls, *queries: PFQuery[T]) -> PFQuery[T]:
-        """Objects that match all of the queries."""
-        return _combined("$and", And, queries)
+        """Objects that match all of the queries. Raises as ``or_`` does."""
+        return _combined("and", And, queries)
 
     @classmethod
     def nor(cls, *queries: PFQuery[T]) -> PFQuery[T]:
-        """Objects that match none of the queries."""
-        return _combined("$nor", Nor, queries)
+        """Objects that match none of the queries. Raises as ``or_`` does."""
+        return _combined("nor", Nor, queries)
 
     def copy(self) -> Self:
         """An independent copy."""
         twin = copy.copy(self)
-        twin._conditions = dict(self._conditions)
+        twin._conditions = {
+            key: held if isinstance(held, Constraint) else dict(held) for key, held in self._conditions.items()
+        }
         twin._options = dict(self._options)
         return twin
 
     # -- constraints -----------------------------------------------------------------------------
 
     def where_key(self, key: str, **constraints: Unpack[Constraints]) -> Self:
-        """Add conditions on ``key``. The same operator on the same key again replaces the earlier one, as in the SDK.
+        """Add conditions on ``key``; the head of this module says which earlier ones they replace.
 
         Raises:
             TypeError: an operator that does not exist, or a companion keyword without its operator.
-            ValueError: a value that Parse cannot hold.
+            ArgumentRefusedError: an argument that the SDK does not take (a ``TypeError`` too).
+            ValueError: a date without a time zone.
         """
         if len(constraints) == 1:
             ((name, argument),) = constraints.items()
-            op = _VALUE_OPS.get(name)
+            op = VALUE_OPERATORS.get(name)
             if op is not None:
-                self._conditions[key, op] = Constraint(key, op, _value(argument))
+                if type(argument) in PLAIN_TYPES:
+                    leaf = Constraint(key, op, argument)
+                else:
+                    leaf = value_constraint(key, op, argument)
+                if op == "$eq":
+                    self._conditions[key] = leaf
+                else:
+                    self._operators_of(key)[op] = (leaf,)
                 return self
-        for constraint in _constraints(key, dict(constraints)):
-            self._conditions[key, constraint.op] = constraint
+        self._add(key, list(keyword_constraints(key, dict(constraints))), "modifiers" in constraints)
         return self
+
+    def _operators_of(self, key: str) -> dict[str, tuple[Constraint, ...]]:
+        """What holds the operators of a key, for one more; an equality gives way."""
+        held = self._conditions.get(key)
+        if held is None or isinstance(held, Constraint):
+            held = self._conditions[key] = {}
+        else:
+            held.pop("$eq", None)
+        return held
+
+    def _add(self, key: str, leaves: Sequence[Constraint], replaces_all: bool = False) -> None:
+        if replaces_all or any(leaf.op == "$eq" for leaf in leaves):
+            self._conditions.pop(key, None)
+        held = self._operators_of(key)
+        fresh: dict[str, tuple[Constraint, ...]] = {}
+        for leaf in leaves:
+            fresh[leaf.op] = (*fresh.get(leaf.op, ()), leaf)
+        held.update(fresh)
 
     def where_key_exists(self, key: str) -> Self:
         """The key holds a value (under SERVER an explicit null counts as one)."""
-        self._conditions[key, "$exists"] = Constraint(key, "$exists", True)
-        return self
+        return self._set(key, "$exists", True)
 
     def where_key_does_not_exist(self, key: str) -> Self:
-        """The key is missing."""
-        self._conditions[key, "$exists"] = Constraint(key, "$exists", False)
+        """The key is missing (under IOS_LOCAL an explicit null counts as missing)."""
+        return self._set(key, "$exists", False)
+
+    def _set(self, key: str, op: Op, argument: Value) -> Self:
+        self._operators_of(key)[op] = (Constraint(key, op, argument),)
         return self
 
     def where_related_to(self, owner: Any, *, from_key: str) -> Self:
         """Members of the relation ``from_key`` of ``owner`` (what ``PFRelation.query()`` asks)."""
-        related = RelatedTo(_pointer(owner), from_key)
-        self._conditions["", "$relatedTo"] = Constraint("", "$relatedTo", related)
-        return self
+        return self._set("", "$relatedTo", RelatedTo(pointer_to(owner), from_key))
 
     # -- order, page, projection -----------------------------------------------------------------
 
@@ -220,22 +213,25 @@ class PFQuery(Generic[T]):
 
     def include_key(self, *keys: str) -> Self:
         """Fetch the objects that these pointers (or arrays of pointers) lead to; dotted paths go further."""
-        return self._append("include", *keys)
+        return self._append("include", *_names("include_key", keys))
 
     def include_all(self) -> Self:
         """Fetch what every pointer and array of pointers of the class leads to, one level."""
         return self._append("include", "*")
 
     def select_keys(self, *keys: str) -> Self:
-        """Fetch only these keys (and objectId, createdAt, updatedAt, ACL); the objects are partial then."""
-        return self._append("keys", *keys)
+        """Fetch only these keys (and objectId, createdAt, updatedAt, ACL); the objects are partial then.
+
+        Further calls add keys.
+        """
+        return self._append("keys", *_names("select_keys", keys))
 
     def exclude_keys(self, *keys: str) -> Self:
         """Fetch everything but these keys."""
-        return self._append("exclude_keys", *keys)
+        return self._append("exclude_keys", *_names("exclude_keys", keys))
 
     def _append(self, option: str, *items: Any) -> Self:
-        self._options[option] = (*(self._options.get(option) or ()), *items)
+        self._options[option] = tuple(dict.fromkeys((*(self._options.get(option) or ()), *items)))
         return self
 
     def hint(self, index_name: str) -> Self:
@@ -264,9 +260,31 @@ class PFQuery(Generic[T]):
 
     def state(self) -> QueryState:
         """The query as a frozen value."""
-        leaves = (*self._conditions.values(), *self._extra)
-        where: Node = ALWAYS if not leaves else leaves[0] if len(leaves) == 1 else And(leaves)
+        leaves: list[Node] = []
+        for held in self._conditions.values():
+            if held.__class__ is Constraint:
+                leaves.append(held)
+            else:
+                for found in cast("dict[str, tuple[Constraint, ...]]", held).values():
+                    leaves += found
+        leaves += self._extra
+        where: Node = ALWAYS if not leaves else leaves[0] if len(leaves) == 1 else And(tuple(leaves))
         return QueryState(self.class_name, where, **self._options)
+
+    def _asked(self) -> QueryState:
+        """``state()`` for a terminal verb, which is where the SDK checks that the options fit the store."""
+        if "from_local" not in self._options:
+            if "ignore_acls" in self._options:
+                raise QueryRefusedError(
+                    "`ignoreACLs` can only be used with Local Datastore queries.",
+                    hint="call from_local_datastore() first, or run the query under engine.acting_as_master()",
+                )
+            if self._ignored is not None:
+                raise ArgumentRefusedError(
+                    f"OR queries do not support {self._ignored}",
+                    hint="set it on the combined query; the local datastore would ignore it without a word",
+                )
+        return self.state()
 
     @classmethod
     def from_state(cls, state: QueryState) -> PFQuery[Any]:
@@ -307,12 +325,12 @@ class PFQuery(Generic[T]):
             EngineError: no engine is open here.
         """
         binding = current_binding()
-        return cast("list[T]", binding.engine.find_objects(self.state(), binding.principal, self._object_class))
+        return cast("list[T]", binding.engine.find_objects(self._asked(), binding.principal, self._object_class))
 
     def first(self) -> T:
         """The first object. ``ObjectNotFoundError`` (101) when there is none."""
         binding = current_binding()
-        state = self.copy().limit(1).state()
+        state = self.copy().limit(1)._asked()
         found = binding.engine.find_objects(state, binding.principal, self._object_class)
         if not found:
             raise ObjectNotFoundError("No results matched the query.")
@@ -340,33 +358,59 @@ class PFQuery(Generic[T]):
     def count(self) -> int:
         """How many objects match, whatever limit and skip."""
         binding = current_binding()
-        return cast(int, binding.engine.count_objects(self.state(), binding.principal))
+        return cast(int, binding.engine.count_objects(self._asked(), binding.principal))
 
     def each(self, *, batch_size: int = 500) -> Iterator[T]:
         """Every object that matches, one by one in constant memory, as of the start; there is no default limit."""
         binding = current_binding()
-        stream = binding.engine.stream_objects(self.state(), binding.principal, self._object_class, batch_size)
+        stream = binding.engine.stream_objects(self._asked(), binding.principal, self._object_class, batch_size)
         return cast("Iterator[T]", stream)
 
     def distinct(self, key: str) -> list[Value]:
         """The distinct values of ``key`` among the objects that match. Master only, as in Parse."""
         binding = current_binding()
-        return cast("list[Value]", binding.engine.distinct_values(self.state(), key, binding.principal))
+        return cast("list[Value]", binding.engine.distinct_values(self._asked(), key, binding.principal))
 
     def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Value]]:
         """The rows of an aggregation pipeline over the objects that match. Master only, as in Parse."""
         binding = current_binding()
-        rows = binding.engine.aggregate_rows(self.state(), pipeline, binding.principal)
+        rows = binding.engine.aggregate_rows(self._asked(), pipeline, binding.principal)
         return cast("list[dict[str, Value]]", rows)
 
     def explain(self) -> Any:
         """How the query would run, stage by stage, as data that prints readably."""
         binding = current_binding()
-        return binding.engine.explain_query(self.state(), binding.principal)
+        return binding.engine.explain_query(self._asked(), binding.principal)
+
+    def lint(self, schema: Schema | None = None) -> list[Finding]:
+        """What of this query Parse Server and the iOS local datastore can answer differently, told without data.
+
+        With a schema (given, or that of the engine in force) keys hold what their fields' types allow; without one,
+        a key is taken to hold values of any plain type.
+        """
+        from parsekit.query.lint import lint
+
+        binding = CURRENT.get()
+        known = schema if schema is not None or binding is None else binding.engine.schema
+        described = None if known is None else known.get(self.class_name)
+        return lint(self.state(), None if described is None else described.field_type)
+
+    def compare_dialects(self) -> DialectComparison:
+        """Run the query under both dialects and say on which objects they disagree, and by which rules.
+
+        Raises:
+            ParseError: as Parse refuses the query before it looks at an object; 119 when permissions do.
+            EngineError: no engine is open here.
+        """
+        binding = current_binding()
+        return cast("DialectComparison", binding.engine.compare_dialects(self.state(), binding.principal))
 
     def __repr__(self) -> str:
-        keys = ", ".join(f"{key} {op}" if key else op for key, op in self._conditions)
-        return f"PFQuery({self.class_name!r}{': ' + keys if keys else ''})"
+        parts = []
+        for key, held in self._conditions.items():
+            ops = ["$eq"] if isinstance(held, Constraint) else list(held)
+            parts += [f"{key} {op}" if key else op for op in ops]
+        return f"PFQuery({self.class_name!r}{': ' + ', '.join(parts) if parts else ''})"
 
     def __bool__(self) -> bool:
         return True
@@ -377,16 +421,34 @@ class PFQuery(Generic[T]):
 
 def _combined(op: str, kind: type[Or | And | Nor], queries: tuple[PFQuery[T], ...]) -> PFQuery[T]:
     if not queries:
-        raise InvalidQueryError(f"Can't create an `{op}` query from no subqueries.")
+        raise ArgumentRefusedError(f"Can't create an `{op}` query from no subqueries.")
+    for query in queries:
+        if not isinstance(query, PFQuery):
+            raise ArgumentRefusedError(
+                "All elements should be instances of `PFQuery` class.", hint=f"got {type(query).__name__}"
+            )
     names = {query.class_name for query in queries}
     if len(names) > 1:
-        raise InvalidQueryError(
-            "All sub queries of an `or` query should be on the same class.", hint=f"got {', '.join(sorted(names))}"
+        raise ArgumentRefusedError(
+            f"All sub queries of an `{op}` query should be on the same class.",
+            hint=f"got {', '.join(sorted(names))}",
         )
     first = queries[0]
     combined: PFQuery[T] = PFQuery(first._object_class or first.class_name)
     combined._extra = (kind(tuple(query.state().where for query in queries)),)
+    ignored = (name for query in queries for name in _PARTS_IGNORED if query._options.get(name))
+    combined._ignored = next(
+        (_PARTS_IGNORED[name] for name in ignored),
+        next((query._ignored for query in queries if query._ignored), None),
+    )
     return combined
+
+
+def _names(method: str, keys: tuple[object, ...]) -> tuple[str, ...]:
+    for key in keys:
+        if not isinstance(key, str):
+            raise TypeError(f'{method}: keys are texts, as in {method}("a", "b"), not {type(key).__name__}')
+    return cast("tuple[str, ...]", keys)
 
 
 def _count(name: str, value: int) -> int:
@@ -395,96 +457,3 @@ def _count(name: str, value: int) -> int:
     if value < 0:
         raise ValueError(f"{name}: {value} is negative; leave it out for the default")
     return value
-
-
-def _value(value: Any) -> Value:
-    """A Python value as a query argument: objects become pointers, dates go to UTC."""
-    if type(value) in (str, int, bool, float):
-        return value
-    if isinstance(value, datetime):
-        return to_utc(value)
-    if hasattr(value, "__parse_pointer__"):
-        return _pointer(value)
-    if isinstance(value, list | tuple):
-        return [_value(item) for item in value]
-    kind_of(value)
-    return value
-
-
-def _pointer(value: Any) -> Pointer:
-    if isinstance(value, Pointer):
-        return value
-    return cast(Pointer, value.__parse_pointer__())
-
-
-def _constraints(key: str, given: dict[str, Any]) -> Iterator[Constraint]:
-    known = Constraints.__annotations__
-    for name in given:
-        if name not in known:
-            raise TypeError(
-                f'where_key("{key}"): there is no operator "{name}"{did_you_mean(name, known)}; '
-                f"known are {', '.join(known)}"
-            )
-        owners = _COMPANIONS.get(name)
-        if owners is not None and not any(owner in given for owner in owners):
-            raise TypeError(f'where_key("{key}"): {name} needs {" or ".join(owners)} beside it')
-    for name, argument in given.items():
-        if name in _VALUE_OPS:
-            yield Constraint(key, _VALUE_OPS[name], _value(argument))
-        elif name in _LIST_OPS:
-            yield Constraint(key, _LIST_OPS[name], _items(key, name, argument))
-        elif name not in _COMPANIONS:
-            yield _special(key, name, argument, given)
-
-
-def _items(key: str, name: str, argument: Any) -> tuple[Value, ...]:
-    if isinstance(argument, str | bytes) or not isinstance(argument, Iterable):
-        raise TypeError(f'where_key("{key}", {name}=...): expected a list of values, got {type(argument).__name__}')
-    return tuple(_value(item) for item in argument)
-
-
-def quote_regex(text: str) -> str:
-    """``text`` as a literal in a pattern, the way the SDKs quote it."""
-    return "\\Q" + text.replace("\\E", "\\E\\\\E\\Q") + "\\E"
-
-
-def _special(key: str, name: str, argument: Any, given: dict[str, Any]) -> Constraint:
-    if name in ("contains_string", "has_prefix", "has_suffix"):
-        quoted = quote_regex(argument)
-        pattern = {"contains_string": quoted, "has_prefix": "^" + quoted, "has_suffix": quoted + "$"}[name]
-        return Constraint(key, "$regex", RegexPattern(pattern))
-    if name == "matches_regex":
-        return Constraint(key, "$regex", RegexPattern(argument, given.get("modifiers", "")))
-    if name == "matches_text":
-        return Constraint(key, "$text", TextSearch(argument))
-    if name == "matches_query":
-        return Constraint(key, "$inQuery", argument.state())
-    if name == "does_not_match_query":
-        return Constraint(key, "$notInQuery", argument.state())
-    if name in ("matches_key", "does_not_match_key"):
-        if "in_query" not in given:
-            raise TypeError(f'where_key("{key}"): {name} needs in_query beside it')
-        op: Op = "$select" if name == "matches_key" else "$dontSelect"
-        return Constraint(key, op, KeyOfQuery(given["in_query"].state(), argument))
-    return _geo(key, name, argument, given)
-
-
-def _geo(key: str, name: str, argument: Any, given: dict[str, Any]) -> Constraint:
-    if name == "near_geo_point":
-        radians = given.get("within_radians")
-        if "within_miles" in given:
-            radians = given["within_miles"] / EARTH_RADIUS_MILES
-        if "within_kilometers" in given:
-            radians = given["within_kilometers"] / EARTH_RADIUS_KM
-        return Constraint(key, "$nearSphere", Near(argument, radians))
-    if name == "within_geo_box_from_southwest":
-        if "to_northeast" not in given:
-            raise TypeError(f'where_key("{key}"): {name} needs to_northeast beside it')
-        return Constraint(key, "$within", Box(argument, given["to_northeast"]))
-    if name == "within_polygon":
-        points = tuple(argument)
-        if len(points) < 3:
-            raise ValueError(f'where_key("{key}", within_polygon=...): a polygon needs at least 3 points')
-        return Constraint(key, "$geoWithin", PolygonArea(points))
-    assert name == "polygon_contains"
-    return Constraint(key, "$geoIntersects", argument)

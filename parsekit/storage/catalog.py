@@ -19,7 +19,7 @@ from parsekit.errors import DuplicateValueError, SchemaError, StorageError
 from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
-from parsekit.storage.layout import ClassLayout, assign_columns, assign_table, join_table
+from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
 
 __all__ = [
     "Catalog",
@@ -125,12 +125,20 @@ def _create(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) ->
     table = assign_table(item.name, taken)
     layout = ClassLayout.of(item, table, assign_columns(item, {}))
     connection.execute(ddl.create_class_table(layout))
+    for column in layout.stored_columns():
+        _create_geo_index(connection, table, column)
     for key in layout.relation_keys():
         _create_join(connection, item.name, key)
     if item.name == "_User":
         for statement in ddl.create_user_indexes(layout):
             connection.execute(statement)
     return layout
+
+
+def _create_geo_index(connection: apsw.Connection, table: str, column: Column) -> None:
+    if column.field.type == "GeoPoint":
+        for statement in ddl.create_geo_index(table, column):
+            connection.execute(statement)
 
 
 def _create_join(connection: apsw.Connection, class_name: str, key: str) -> None:
@@ -150,6 +158,9 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
     for key in gone:
         if old.columns[key].field.type == "Relation":
             connection.execute(ddl.drop_table(join_table(item.name, key)))
+        if old.columns[key].field.type == "GeoPoint":
+            for statement in ddl.drop_geo_index(old.table, key):
+                connection.execute(statement)
         for statement in ddl.drop_column(old.table, old.columns[key]):
             connection.execute(statement)
     known = {key: column.names for key, column in old.columns.items() if key not in gone}
@@ -161,6 +172,7 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
             _create_join(connection, item.name, key)
         for statement in ddl.add_column(old.table, column):
             connection.execute(statement)
+        _create_geo_index(connection, old.table, column)
     return layout
 
 
@@ -219,6 +231,10 @@ def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -
         raise SchemaError([f"class {class_name}: does not exist"])
     for key in layout.relation_keys():
         connection.execute(ddl.drop_table(join_table(class_name, key)))
+    for column in layout.stored_columns():
+        if column.field.type == "GeoPoint":
+            for statement in ddl.drop_geo_index(layout.table, column.key):
+                connection.execute(statement)
     connection.execute(ddl.drop_table(layout.table))
     connection.execute("DELETE FROM _pk_class WHERE name = ?", (class_name,))
     generation = bump_generation(connection)

@@ -31,8 +31,10 @@ from parsekit.query.plan import (
     PlanQuery,
 )
 from parsekit.query.state import OrderKey
+from parsekit.query.text import text_score
 from parsekit.storage import nodes
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
+from parsekit.storage.functions import sql_callable
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
@@ -166,7 +168,7 @@ class Compiler:
     # -- order -----------------------------------------------------------------------------------
 
     def _order(self, layout: ClassLayout, alias: str, plan: PlanQuery) -> list[exp.Expression]:
-        keys = self._order_keys(layout, alias, plan.order)
+        keys = self._order_keys(layout, alias, plan.order, plan.where)
         near = None if plan.order else _near_leaf(plan.where)
         if near is not None:
             keys = self._distance(layout, alias, near)
@@ -176,12 +178,15 @@ class Compiler:
         return [*keys, _ordered(nodes.column(RID_COLUMN, alias), descending)]
 
     def _order_keys(
-        self, layout: ClassLayout, alias: str, order: tuple[OrderKey, ...]
+        self, layout: ClassLayout, alias: str, order: tuple[OrderKey, ...], where: PlanNode
     ) -> list[exp.Expression]:
         keys: list[exp.Expression] = []
         for item in order:
             root, _, rest = item.key.partition(".")
             column = layout.columns.get(root)
+            if item.key == "$score":
+                keys.extend(self._score(layout, alias, where))
+                continue
             if column is None or not column.names:
                 continue  # MongoDB ignores an unknown key: every row lacks it and ties
             if not rest and column.field.type in _NATIVE_ORDER:
@@ -196,6 +201,23 @@ class Compiler:
         cells = [nodes.column(name, alias) for name in column.names]
         # SQLite compares the BLOBs bytewise; both directions are encoded in the key's order
         return _ordered(nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: key_of), *cells), descending)
+
+    def _score(self, layout: ClassLayout, alias: str, where: PlanNode) -> list[exp.Expression]:
+        """The order by relevance of a ``$text``, best first."""
+        leaf = _leaf_with(where, "$text")
+        column = None if leaf is None else layout.columns.get(leaf.key)
+        if leaf is None or column is None or len(column.names) != 1:
+            return []
+        decode = column.decode
+
+        def scorer(search: Value) -> Any:
+            return sql_callable(
+                lambda cell: None if cell is None else text_score(search, cell if decode is None else decode(cell))
+            )
+
+        self.notes.append(f"order by the $score of {leaf.key} runs in Python")
+        cell = nodes.column(column.name, alias)
+        return [_ordered(nodes.call("pk_order", self.bind(leaf.parameter.index, scorer), cell), True)]
 
     def _distance(self, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> list[exp.Expression]:
         column = layout.columns.get(leaf.key)
@@ -268,12 +290,18 @@ def _ordered(node: exp.Expression, descending: bool) -> exp.Expression:
     return exp.Ordered(this=node, desc=descending, nulls_first=not descending)
 
 
-def _near_leaf(node: PlanNode) -> PlanLeaf | None:
+def _leaf_with(node: PlanNode, op: str) -> PlanLeaf | None:
+    """The first leaf with ``op`` that every result satisfies."""
     if isinstance(node, PlanLeaf):
-        return node if node.op == "$nearSphere" else None
+        return node if node.op == op else None
     if isinstance(node, PlanAll):
-        return next((leaf for leaf in map(_near_leaf, node.children) if leaf is not None), None)
+        found = (_leaf_with(child, op) for child in node.children)
+        return next((leaf for leaf in found if leaf is not None), None)
     return None
+
+
+def _near_leaf(node: PlanNode) -> PlanLeaf | None:
+    return _leaf_with(node, "$nearSphere")
 
 
 def _near_latitude(near: Near) -> float:
@@ -285,8 +313,6 @@ def _near_longitude(near: Near) -> float:
 
 
 def _order_converter(column: Column, path: tuple[str, ...], descending: bool) -> Any:
-    import apsw
-
     decode = column.decode
     wide = len(column.names) == 2
 
@@ -298,7 +324,7 @@ def _order_converter(column: Column, path: tuple[str, ...], descending: bool) ->
             value = stored if decode is None else decode(stored)
         return order_bytes(value, descending=descending, path=path)
 
-    return apsw.pyobject(key)
+    return sql_callable(key)
 
 
 def _projection(layout: ClassLayout, plan: PlanQuery) -> tuple[str, ...]:

@@ -18,13 +18,16 @@ __all__ = [
     "INTERNAL_TABLES",
     "add_column",
     "create_class_table",
+    "create_geo_index",
     "create_index",
     "create_join_table",
     "create_provider_index",
     "create_user_indexes",
     "drop_column",
+    "drop_geo_index",
     "drop_index",
     "drop_table",
+    "geo_index_name",
     "index_name",
     "provider_path",
     "quote",
@@ -36,6 +39,8 @@ APPLICATION_ID: Final = 0x50464B31
 
 FORMAT_VERSION: Final = 1
 """The storage format. A file with a greater one was written by a newer parsekit and is refused."""
+
+_GEO_TRIGGERS: Final = ("inserted", "updated", "deleted")
 
 INTERNAL_TABLES: Final[tuple[str, ...]] = (
     "CREATE TABLE _pk_meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
@@ -166,3 +171,31 @@ def drop_index(table: str, name: str) -> str:
 def drop_table(table: str) -> str:
     """Drop a table with its indexes."""
     return f"DROP TABLE IF EXISTS {quote(table)}"
+
+
+def geo_index_name(table: str, key: str) -> str:
+    """The name of the R*Tree beside a GeoPoint field."""
+    return f"{table}.{key}.rtree"
+
+
+def create_geo_index(table: str, column: Column) -> list[str]:
+    """An R*Tree over the points of a field, kept by triggers. Its coordinates are rounded outward, so what it finds is
+    a superset that the matcher narrows."""
+    name, source = quote(geo_index_name(table, column.key)), quote(table)
+    rid, latitude, longitude = quote(RID_COLUMN), quote(column.names[0]), quote(column.names[1])
+    row = f"new.{rid}, new.{latitude}, new.{latitude}, new.{longitude}, new.{longitude}"
+    insert = f"INSERT INTO {name} SELECT {row} WHERE new.{latitude} IS NOT NULL;"
+    delete = f"DELETE FROM {name} WHERE id = old.{rid};"
+    inserted, updated, deleted = (quote(f"{table}.{column.key}.{event}") for event in _GEO_TRIGGERS)
+    return [
+        f"CREATE VIRTUAL TABLE {name} USING rtree(id, south, north, west, east)",
+        f"CREATE TRIGGER {inserted} AFTER INSERT ON {source} BEGIN {insert} END",
+        f"CREATE TRIGGER {updated} AFTER UPDATE OF {latitude}, {longitude} ON {source} BEGIN {delete} {insert} END",
+        f"CREATE TRIGGER {deleted} AFTER DELETE ON {source} BEGIN {delete} END",
+    ]
+
+
+def drop_geo_index(table: str, key: str) -> list[str]:
+    """Drop the R*Tree of a field with its triggers."""
+    triggers = [f"DROP TRIGGER IF EXISTS {quote(f'{table}.{key}.{event}')}" for event in _GEO_TRIGGERS]
+    return [*triggers, drop_table(geo_index_name(table, key))]

@@ -13,7 +13,12 @@ from typing import Any
 
 import apsw
 
-__all__ = ["register"]
+__all__ = ["register", "sql_callable"]
+
+
+def sql_callable(function: Callable[..., Any]) -> Any:
+    """``function`` as a value that can be bound and that the SQL functions below call."""
+    return apsw.pyobject(function)
 
 
 def _test(predicate: Callable[..., bool], *cells: Any) -> bool:

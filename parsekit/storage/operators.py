@@ -16,9 +16,10 @@ from parsekit.codec import dumps
 from parsekit.query.matcher import compile_test
 from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
 from parsekit.query.regex import literal_prefix
-from parsekit.storage import nodes
+from parsekit.storage import ddl, nodes
 from parsekit.storage.plan_cache import NeedsResults
-from parsekit.storage.layout import NULLS_COLUMN, ClassLayout, Column, join_table
+from parsekit.storage.geo_bounds import bounds_of
+from parsekit.storage.layout import NULLS_COLUMN, RID_COLUMN, ClassLayout, Column, join_table
 from parsekit.values import MISSING, Pointer, Value, date_to_ms
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _COMPARISONS: Final[dict[str, type[exp.Expression]]] = {
     "$gt": exp.GT,
     "$gte": exp.GTE,
 }
+_AREAS: Final = frozenset({"$nearSphere", "$within", "$geoWithin"})
 _INLINE_LIST: Final = 16
 
 _Translate: TypeAlias = "Callable[[Compiler, ClassLayout, str, Column, PlanLeaf], exp.Expression | None]"
@@ -59,6 +61,8 @@ def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
             return native
     if column is not None and not rest and leaf.op == "$exists":
         return _exists(compiler, layout, alias, column, leaf)
+    if column is not None and not rest and column.field.type == "GeoPoint" and leaf.op in _AREAS:
+        return _geo(compiler, layout, alias, column, leaf)
     return _residual(compiler, alias, column, leaf, tuple(rest.split(".")) if rest else ())
 
 
@@ -320,6 +324,33 @@ _NATIVE: Final[dict[str, _Translate]] = {
     "$inQuery": _in_query,
     "$notInQuery": _in_query,
 }
+
+
+# -- geometry ----------------------------------------------------------------------------------------
+
+
+def _geo(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
+    """The R*Tree finds candidates, the matcher decides. Nearness without a distance has all points for candidates."""
+    decided = _residual(compiler, alias, column, leaf, ())
+    if leaf.op == "$nearSphere" and not leaf.parameter.detail:
+        return decided
+    tree = compiler.alias()
+
+    def edge(position: int) -> exp.Expression:
+        return compiler.bind(leaf.parameter.index, lambda area: bounds_of(area)[position])
+
+    conditions = [
+        exp.GTE(this=nodes.column("north", tree), expression=edge(0)),
+        exp.LTE(this=nodes.column("south", tree), expression=edge(1)),
+        exp.GTE(this=nodes.column("east", tree), expression=edge(2)),
+        exp.LTE(this=nodes.column("west", tree), expression=edge(3)),
+    ]
+    source = nodes.table(ddl.geo_index_name(layout.table, column.key), tree)
+    candidates = nodes.select([nodes.column("id", tree)], source, nodes.all_of(conditions))
+    near = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=candidates))
+    return nodes.all_of([near, decided])
 
 
 # -- presence and relations --------------------------------------------------------------------------

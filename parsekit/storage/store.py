@@ -207,6 +207,13 @@ class Store:
             return frozenset()
         return role_names_of(self.database.reader(), user_id)
 
+    def data_version(self) -> int | None:
+        """A number that changes for this thread with every commit of anybody; ``None`` inside ``write()``."""
+        if self.database.in_write:
+            return None
+        # the PRAGMA looks at the file, where Connection.data_version() only knows of what was read
+        return int(self.database.reader().pragma("data_version"))  # type: ignore[arg-type]
+
     def check_fresh(self) -> None:
         """Raise ``StaleCatalog`` when another process changed the catalog, the roles or the ACLs."""
         connection = self.database.reader()
@@ -281,7 +288,8 @@ class Store:
     def bump(self, connection: apsw.Connection) -> None:
         """Roles changed: everybody must compute them anew. Inside ``write()``."""
         generation = catalogs.bump_generation(connection)
-        self._change(Catalog(generation, self.catalog.layouts, self.catalog.schema))
+        old = self.plans
+        self._pending = old.for_same_layouts(Catalog(generation, old.catalog.layouts, old.catalog.schema))
 
     def acl_number(self, connection: apsw.Connection, text: str | None) -> int:
         """The number of an ACL, numbering it when new. Inside ``write()``."""
