@@ -1,22 +1,27 @@
 """parsekit: an embeddable data engine that behaves as Parse does, in process, over SQLite.
 
-``with parsekit.open("app.db") as engine:`` and then ``PFObject``, ``PFQuery``, ``PFUser`` as in the Parse SDKs.
+``with parsekit.open("app.db") as engine:`` and then ``PFObject``, ``PFQuery``, ``PFUser`` as in the Parse SDKs. Names are
+imported when they are first used, so that ``import parsekit`` costs next to nothing.
 """
 
 from __future__ import annotations
 
-from parsekit.acl.acl import PFACL
-from parsekit.acl.principal import Principal
-from parsekit.engine import ParseEngine
-from parsekit.engine import open_engine as open  # noqa: A004 - parsekit.open reads like the builtin it resembles
-from parsekit.errors import EngineError, ParseError, ParsekitError, SchemaError, StorageError
-from parsekit.object import PFObject
-from parsekit.query.builder import PFQuery
-from parsekit.query.dialect import Dialect
-from parsekit.schema import ClassSchema, Field, Index, Schema
-from parsekit.schema_json import schema_from_json, schema_to_json
-from parsekit.typed import pf_field
-from parsekit.values import PFGeoPoint, PFPolygon, Pointer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from parsekit.acl.acl import PFACL
+    from parsekit.acl.principal import Principal
+    from parsekit.engine.core import ParseEngine
+    from parsekit.engine.core import open_engine as open  # noqa: A004 - reads like the builtin it resembles
+    from parsekit.errors import EngineError, ParseError, ParsekitError, SchemaError, StorageError
+    from parsekit.object import PFObject
+    from parsekit.query.builder import PFQuery
+    from parsekit.query.dialect import Dialect
+    from parsekit.schema import ClassSchema, Field, Index, Schema
+    from parsekit.schema_json import schema_from_json, schema_to_json
+    from parsekit.typed import pf_field
+    from parsekit.values import PFGeoPoint, PFPolygon, Pointer
 
 __all__ = [
     "ClassSchema",
@@ -44,3 +49,33 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "acl.acl": ("PFACL",),
+    "acl.principal": ("Principal",),
+    "engine.core": ("ParseEngine", "open"),
+    "errors": ("EngineError", "ParseError", "ParsekitError", "SchemaError", "StorageError"),
+    "object": ("PFObject",),
+    "query.builder": ("PFQuery",),
+    "query.dialect": ("Dialect",),
+    "schema": ("ClassSchema", "Field", "Index", "Schema"),
+    "schema_json": ("schema_from_json", "schema_to_json"),
+    "typed": ("pf_field",),
+    "values": ("PFGeoPoint", "PFPolygon", "Pointer"),
+}
+"""Module -> the public names that live in it."""
+
+_RENAMED: Final = {"open": "open_engine"}
+
+
+def __getattr__(name: str) -> Any:
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module 'parsekit' has no attribute {name!r}")
+    value = getattr(import_module(f"parsekit.{home}"), _RENAMED.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,37 @@
+"""Users who come and go: passwords, sessions, accounts of other services, tokens sent by mail.
+
+``engine.accounts`` carries out the flows, ``AuthOptions`` says how; ``PFUser`` is what applications call. What a user
+may do once logged in is said in ``acl``.
+"""
+
+from parsekit.auth.adapters import (
+    AnonymousAdapter,
+    AuthAdapter,
+    AuthData,
+    AuthOutcome,
+    AuthPolicy,
+    AuthStep,
+    TokenTableAdapter,
+)
+from parsekit.auth.accounts import Accounts, SignedIn
+from parsekit.auth.mail import Mail, MailAdapter, RecordingMailAdapter
+from parsekit.auth.options import AccountLockout, AuthOptions, PasswordCost, PasswordPolicy
+
+__all__ = [
+    "AccountLockout",
+    "Accounts",
+    "AnonymousAdapter",
+    "AuthAdapter",
+    "AuthData",
+    "AuthOptions",
+    "AuthOutcome",
+    "AuthPolicy",
+    "AuthStep",
+    "Mail",
+    "MailAdapter",
+    "PasswordCost",
+    "PasswordPolicy",
+    "RecordingMailAdapter",
+    "SignedIn",
+    "TokenTableAdapter",
+]
