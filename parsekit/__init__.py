@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from parsekit.object import PFObject
     from parsekit.query.builder import PFQuery
     from parsekit.query.dialect import Dialect
+    from parsekit.relation import PFRelation
     from parsekit.schema import ClassSchema, Field, Index, Schema
     from parsekit.schema_json import schema_from_json, schema_to_json
     from parsekit.typed import pf_field
+    from parsekit.user import PFRole, PFSession, PFUser
     from parsekit.values import PFGeoPoint, PFPolygon, Pointer
 
 __all__ = [
@@ -34,6 +36,10 @@ __all__ = [
     "PFObject",
     "PFPolygon",
     "PFQuery",
+    "PFRelation",
+    "PFRole",
+    "PFSession",
+    "PFUser",
     "ParseEngine",
     "ParseError",
     "ParsekitError",
@@ -58,9 +64,11 @@ _HOMES: Final = {
     "object": ("PFObject",),
     "query.builder": ("PFQuery",),
     "query.dialect": ("Dialect",),
+    "relation": ("PFRelation",),
     "schema": ("ClassSchema", "Field", "Index", "Schema"),
     "schema_json": ("schema_from_json", "schema_to_json"),
     "typed": ("pf_field",),
+    "user": ("PFRole", "PFSession", "PFUser"),
     "values": ("PFGeoPoint", "PFPolygon", "Pointer"),
 }
 """Module -> the public names that live in it."""

@@ -68,6 +68,8 @@ class Binding:
 
     engine: Any
     principal: Principal
+    user: Any = attrs.field(default=None, eq=False, repr=False)
+    """The principal's ``PFUser`` where it is at hand."""
 
 
 CURRENT: Final[ContextVar[Binding | None]] = ContextVar("parsekit_binding", default=None)

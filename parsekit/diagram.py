@@ -13,7 +13,7 @@ import attrs
 
 from parsekit.schema import ClassSchema, Field, Schema
 
-__all__ = ["DictionaryEntry", "dictionary_of", "er_diagram", "markdown_dictionary"]
+__all__ = ["DictionaryEntry", "dictionary_of", "er_diagram", "markdown_dictionary", "stated_classes"]
 
 _LEFT_OUT: Final = frozenset({"ACL", "emailVerified", "authData"})
 _DATES: Final = ("createdAt", "updatedAt")
@@ -33,6 +33,18 @@ class DictionaryEntry:
     type: str
     description: str
     required: str
+
+    def to_json(self) -> dict[str, str]:
+        """The row as JSON."""
+        return attrs.asdict(self)
+
+
+def stated_classes(schema: Schema) -> Schema:
+    """The schema without the system classes of which it says nothing and to which no other class leads."""
+    system = [item for item in schema if item.name.startswith("_") and not item.own_fields]
+    others = [item for item in schema if item not in system]
+    led_to = {target for item in others for field in item.fields.values() for target in field.targets}
+    return Schema([item for item in schema if item in others or item.name in led_to])
 
 
 def er_diagram(schema: Schema) -> str:

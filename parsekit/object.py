@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
-from typing import Any, ClassVar, Final, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, dataclass_transform
 
-from parsekit._context import current_binding
+from parsekit._context import CURRENT, current_binding
 from parsekit.acl.acl import PFACL
 from parsekit.codec import decode_value, encode_value, format_date
 from parsekit.errors import (
@@ -42,13 +42,18 @@ from parsekit.object_state import CONTAINER, NO_FIELDS, PLAIN, POINTER, SYSTEM_K
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
     MISSING,
+    FileReference,
     Missing,
     Pointer,
+    RelationReference,
     Value,
     date_from_ms,
     kind_of,
     to_utc,
 )
+
+if TYPE_CHECKING:
+    from parsekit.relation import PFRelation
 
 __all__ = ["LocalState", "PFObject", "ResultContext", "hydrate"]
 
@@ -143,6 +148,20 @@ class PFObject:
         for key, value in entry.items():
             if key not in SYSTEM_KEYS and key != "__type":
                 state.server[key] = value if key == "ACL" else decode_value(value)
+        return obj
+
+    @classmethod
+    def from_fields(
+        cls, context: ResultContext, object_id: str | None, fields: Mapping[str, Value]
+    ) -> Self:
+        """A complete object of stored values, the ACL as JSON under ``ACL``; new without an objectId."""
+        obj = object.__new__(cls)
+        obj._context = context
+        state = LocalState(None, complete=True, new=object_id is None)
+        state.object_id = object_id
+        state.created_at, state.updated_at = fields.get("createdAt"), fields.get("updatedAt")
+        state.server = {key: value for key, value in fields.items() if key not in SYSTEM_KEYS}
+        obj._state = state
         return obj
 
     # -- identity --------------------------------------------------------------------------------
@@ -297,6 +316,11 @@ class PFObject:
                 return {name: self._present(f"{key}.{name}", item) for name, item in value.items()}
             found = {name: self._present(f"{key}.{name}", item) for name, item in value.items()}
             return {name: item for name, item in found.items() if item is not MISSING}
+        if isinstance(value, RelationReference | FileReference):
+            binding = CURRENT.get()
+            engine = self._context.shape.engine or (None if binding is None else binding.engine)
+            if engine is not None:
+                return engine.relation(self, key) if isinstance(value, RelationReference) else engine.file(value)
         return value
 
     def _includes(self, key: str) -> bool:
@@ -383,6 +407,15 @@ class PFObject:
             return True
         state = self._state
         return isinstance(state, LocalState) and (key in state.estimated or key in state.server)
+
+    def relation(self, key: str) -> PFRelation[Any]:
+        """The relation ``key``: add and remove members, query them. Needs an open engine, saved or not.
+
+        Raises:
+            EngineError: no engine is open here.
+        """
+        engine = self._context.shape.engine or current_binding().engine
+        return engine.relation(self, key)  # type: ignore[no-any-return]
 
     # -- ACL -------------------------------------------------------------------------------------
 

@@ -111,11 +111,15 @@ class Field:
 @final
 @attrs.frozen(slots=True)
 class Index:
-    """An index: ``keys`` are (field key, descending) pairs in order."""
+    """An index: ``keys`` are (field key, descending) pairs in order; a key may be a dotted path into an Object.
+
+    ``kind`` ``text`` serves ``$text`` on its one key; ``geo`` says only that there is a GeoPoint, which always has one.
+    """
 
     name: str
     keys: tuple[tuple[str, bool], ...]
     unique: bool = False
+    kind: Literal["plain", "text", "geo"] = "plain"
 
 
 def _string(required: bool = False) -> Field:
@@ -293,7 +297,7 @@ class ClassSchema:
         return attrs.evolve(
             self,
             fields={key: field for key, field in self.fields.items() if key not in gone},
-            indexes=tuple(i for i in self.indexes if not any(key in gone for key, _ in i.keys)),
+            indexes=tuple(i for i in self.indexes if not any(key.split(".")[0] in gone for key, _ in i.keys)),
         )
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from parsekit.codec import decode_value, encode_value
 from parsekit.errors import ParseError, SchemaError, did_you_mean
@@ -29,9 +29,10 @@ from parsekit.schema import (
 )
 from parsekit.values import MISSING, Missing, Value
 
-__all__ = ["class_from_json", "class_to_json", "field_to_json", "schema_from_json", "schema_to_json"]
+__all__ = ["class_from_json", "class_to_json", "field_to_json", "index_kind", "schema_from_json", "schema_to_json"]
 
 _CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions")
+_DIRECTIONS: Final[dict[str, Value]] = {"text": "text", "geo": "2dsphere"}
 _FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum", "description")
 
 
@@ -214,13 +215,19 @@ def _indexes(
             if direction not in (1, -1, "text", "2dsphere"):
                 problems.append(f'{place}.{name}.{key}: expected 1, -1, "text" or "2dsphere", got {direction!r}')
         pairs = tuple((key, direction == -1) for key, direction in keys.items())
-        indexes.append(Index(name, pairs, unique=entry.get("$unique") is True))
+        indexes.append(Index(name, pairs, unique=entry.get("$unique") is True, kind=index_kind(keys.values())))
         problems.extend(
             f'{place}.{name}: there is no field "{key}"{did_you_mean(key, known)}'
             for key in keys
             if key.split(".")[0] not in known
         )
     return tuple(indexes)
+
+
+def index_kind(directions: Iterable[Value]) -> Literal["plain", "text", "geo"]:
+    """What kind of index the directions of its keys make."""
+    given = list(directions)
+    return "text" if "text" in given else "geo" if "2dsphere" in given else "plain"
 
 
 def _check_targets(schema: Schema, problems: list[str]) -> None:
@@ -262,7 +269,7 @@ def class_to_json(item: ClassSchema) -> dict[str, Value]:
     if item.indexes:
         entry["indexes"] = {
             index.name: {
-                **{key: -1 if descending else 1 for key, descending in index.keys},
+                **{key: _DIRECTIONS.get(index.kind, -1 if descending else 1) for key, descending in index.keys},
                 **({"$unique": True} if index.unique else {}),
             }
             for index in item.indexes

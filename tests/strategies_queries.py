@@ -23,6 +23,7 @@ from parsekit.query.ast import (
     PolygonArea,
     RegexPattern,
     RelatedTo,
+    TextSearch,
 )
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.schema import ClassSchema, Field, Index, Schema
@@ -53,6 +54,8 @@ SCHEMA = Schema(
                 Index("sn", (("s", False), ("n", False))),
                 Index("nd", (("n", False), ("d", True))),
                 Index("ps", (("p", False), ("s", False))),
+                Index("words", (("t", False),), kind="text"),
+                Index("ok", (("o.k", False),)),
             ],
         ),
     ]
@@ -62,6 +65,7 @@ _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 MAKERS = ["m0", "m1", "m2", "m3"]
 
 strings = st.sampled_from(["", "a", "A", "ab", "abc", "b", "é", "z\u0301", "日", "a.b", "it's", "%", "\U0001f600"])
+texts = st.sampled_from(["The quick foxes", "fox", "Running café", "quick-fox it's", "the", "FOX run cafe", "x\x00y"])
 numbers = st.sampled_from([0, 1, 1.0, -1, 2.5, 0.1, 10, 2**53, -(2**63), 1e300, -0.0, 5e-324])
 dates = st.integers(-3, 3).map(lambda days: _EPOCH + timedelta(days=days, milliseconds=days))
 points = st.builds(PFGeoPoint, st.sampled_from([0.0, 1.0, 10.5, -45.0, 89.0]), st.sampled_from([0.0, 1.0, -120.0, 179.0]))
@@ -80,7 +84,7 @@ objects = st.dictionaries(st.sampled_from(["k", "j", "deep"]), st.one_of(items, 
 
 FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "s": strings,
-    "t": strings,
+    "t": st.one_of(strings, texts),
     "n": numbers,
     "b": st.booleans(),
     "d": dates,
@@ -144,8 +148,12 @@ def constraints(draw: st.DrawFn) -> Constraint:
 
 @st.composite
 def geo_constraints(draw: st.DrawFn) -> Constraint:
-    """A leaf with a geometric operator."""
-    kind = draw(st.integers(0, 3))
+    """A leaf with a geometric operator or a full-text search."""
+    kind = draw(st.integers(0, 4))
+    if kind == 4:
+        term = draw(st.sampled_from(["fox", "foxes run", '"quick fox"', "-fox quick", "the", "café", "CAFE", ""]))
+        sensitive = draw(st.sampled_from([None, False, True]))
+        return Constraint(draw(st.sampled_from("ts")), "$text", TextSearch(term, None, sensitive, sensitive))
     if kind == 0:
         southwest, northeast = draw(points), draw(points)
         return Constraint("g", "$within", Box(southwest, northeast))

@@ -163,7 +163,7 @@ def test_l1_sub_queries_and_relations(
 
 @given(world=worlds, where=geo_constraints(), center=points, radians=st.sampled_from([None, 0.0, 0.2, 2.0]))
 @settings(SLOW_START, max_examples=100, deadline=None)
-def test_l1_geometry_and_distance_order(
+def test_l1_geometry_text_and_distance_order(
     engine: parsekit.ParseEngine, world: World, where: Constraint, center: PFGeoPoint, radians: float | None
 ) -> None:
     agree(engine, world, QueryState("Thing", where, limit=100))

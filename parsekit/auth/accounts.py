@@ -16,6 +16,7 @@ import attrs
 
 from parsekit.acl.principal import Principal
 from parsekit.auth.auth_data import AuthDataRules, is_usable, merged
+from parsekit.auth.challenge import carry_out
 from parsekit.auth.mail_tokens import MailTokens
 from parsekit.auth.options import AuthOptions
 from parsekit.auth.passwords import Passwords
@@ -359,6 +360,30 @@ class Accounts:
         self.engine.after_commit()
         return SignedIn(self._user(str(user_id), token), token)
 
+    def challenge(
+        self,
+        challenge_data: Value,
+        *,
+        username: Value = None,
+        email: Value = None,
+        password: Value = None,
+        auth_data: Value = None,
+    ) -> dict[str, Value]:
+        """What the adapters ask of a user (``auth.challenge`` says what is refused)."""
+        return carry_out(
+            self, challenge_data, username=username, email=email, password=password, auth_data=auth_data
+        )
+
+    def upgrade_session(self, principal: Principal) -> Any:
+        """A new session for a user who is logged in, as a ``PFSession`` (L21)."""
+        engine, origin = self.engine, created_with("upgrade")
+        with engine.store.write() as connection:
+            token = self.sessions.create(
+                connection, str(principal.user_id), origin, principal.installation_id
+            )
+        engine.after_commit()
+        return self.sessions.find(token)
+
     # -- sessions --------------------------------------------------------------------------------------------
 
     def user_of(self, token: str | None) -> PFUser:
@@ -379,7 +404,7 @@ class Accounts:
 
     def _user(self, user_id: str, token: str | None) -> PFUser:
         # SAFETY: users see all of their own object; it is given to whoever proved to be that user.
-        user: Any = self.engine.get_object("_User", user_id, Principal.master())
+        user: Any = self.engine.reads.get("_User", user_id, Principal.master(), None, None)
         if token is not None:
             user.take_session(token)
         return user  # type: ignore[no-any-return]

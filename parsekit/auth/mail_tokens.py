@@ -187,7 +187,7 @@ class MailTokens:
 
     def _users(self, where: Any) -> list[Any]:
         # SAFETY: users are private to each other; who asks for a mail is not logged in.
-        return self._accounts.engine.find_objects(QueryState("_User", where, limit=1), Principal.master())
+        return self._accounts.engine.reads.find(QueryState("_User", where, limit=1), Principal.master(), None)
 
     def _send_later(self, kind: MailKind, user_id: str, to: str, username: str | None, token: str) -> None:
         adapter, options = self._adapter(), self._options

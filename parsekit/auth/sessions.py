@@ -121,7 +121,7 @@ class Sessions:
             conditions.append(Constraint("sessionToken", "$ne", except_token))
         # SAFETY: a user's sessions end with the password or the user, whoever changes these.
         master = Principal.master()
-        found = self._engine.find_objects(QueryState("_Session", And(tuple(conditions)), limit=-1), master)
+        found = self._engine.reads.find(QueryState("_Session", And(tuple(conditions)), limit=-1), master, None)
         view = self._engine.view(master)
         for session in found:
             self._engine.writes.delete(connection, "_Session", str(session.object_id), view)
@@ -143,7 +143,7 @@ class Sessions:
         """The session of a token as a ``PFSession``, expired or not."""
         state = QueryState("_Session", Constraint("sessionToken", "$eq", token), limit=1)
         # SAFETY: the token is the proof; a session is looked up before anybody's rights are known.
-        found = self._engine.find_objects(state, Principal.master())
+        found = self._engine.reads.find(state, Principal.master(), None)
         return found[0] if found else None
 
     def principal_for(self, token: str, installation_id: str | None = None) -> Principal:
@@ -185,7 +185,7 @@ class Sessions:
     def _exists(self, user_id: str) -> bool:
         state = QueryState("_User", Constraint("objectId", "$eq", user_id), limit=1)
         # SAFETY: only whether there is such a user; nothing of the user is given out.
-        return self._engine.count_objects(state, Principal.master()) > 0
+        return self._engine.reads.count(state, Principal.master()) > 0
 
     def _renew(self, known: _Known) -> None:
         if self._engine.options.read_only:

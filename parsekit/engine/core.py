@@ -20,25 +20,34 @@ import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
+from parsekit.auth import Accounts, AuthOptions, SignedIn
+from parsekit.cloud import CloudCode
 from parsekit.engine.aggregation import Aggregation
+from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
+from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
 from parsekit.engine.outbox import Listener, Outbox
+from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath
 from parsekit.engine.saving import Saving
 from parsekit.engine.schema_edits import SchemaEdits
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError
+from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
+from parsekit.operations import OperationSet
 from parsekit.query.state import QueryState
+from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
 from parsekit.storage.database import Synchronous
 from parsekit.storage.store import Store
-from parsekit.values import Value
+from parsekit.user import PFRole, PFSession, PFUser
+from parsekit.values import FileReference, Value
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
 
@@ -64,8 +73,12 @@ class EngineOptions:
     default_limit: int = 100
     allow_client_class_creation: bool = True
     allow_custom_object_id: bool = True
+    enforce_private_users: bool = True
+    auth: AuthOptions = attrs.Factory(AuthOptions)
     clock: Callable[[], datetime] = _now
     new_id: Callable[[], str] = attrs.Factory(random_object_ids)
+    files: FileStore | None = None
+    """Where the bytes of files are kept; ``None`` for the database itself."""
 
 
 def open_engine(
@@ -103,7 +116,7 @@ class ParseEngine:
         options: EngineOptions,
     ) -> None:
         self.options = options
-        self._classes: dict[str, type[PFObject]] = {}
+        self._classes: dict[str, type[PFObject]] = {"_User": PFUser, "_Role": PFRole, "_Session": PFSession}
         self._tokens: list[contextvars.Token[Binding | None]] = []
         self.store = Store(
             path,
@@ -132,6 +145,12 @@ class ParseEngine:
                 keep_journal=options.journal,
                 inference=self.inference,
             )
+            self.accounts = Accounts(self, options.auth, enforce_private_users=options.enforce_private_users)
+            self.rules.update(self.accounts.rules())
+            self.files: FileStore = options.files or FilesInDatabase(self.store)
+            self.cloud = CloudCode()
+            self.hooks = EngineHooks(self, self.cloud)
+            self.writes.hooks = self.hooks
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
             self.aggregation = Aggregation(self)
@@ -176,8 +195,9 @@ class ParseEngine:
         else:
             if user.class_name != "_User" or user.object_id is None:
                 raise EngineError(f"acting_as: expected a saved user, got {user!r}")
-            principal = Principal.user(user.object_id)
-        token = CURRENT.set(Binding(self, principal))
+            token_of_session = user.session_token if isinstance(user, PFUser) else None
+            principal = Principal.user(user.object_id, session_token=token_of_session)
+        token = CURRENT.set(Binding(self, principal, None if user is principal else user))
         try:
             yield self
         finally:
@@ -234,6 +254,16 @@ class ParseEngine:
             allow_client_class_creation=self.options.allow_client_class_creation,
         )
 
+    def principal_for_session(self, token: str, *, installation_id: str | None = None) -> Principal:
+        """Under whom a request with this session token runs. ``InvalidSessionTokenError`` (209) when under nobody."""
+        return self.accounts.sessions.principal_for(token, installation_id)
+
+    def sign_up(self, user: PFUser, principal: Principal) -> SignedIn:
+        """Create ``user`` from its pending operations; ``PFUser.sign_up`` also makes it the current user."""
+        state = user.local_state
+        pending = plain_operations(state.operations, {}) if state is not None else OperationSet()
+        return self.accounts.sign_up(pending, principal)
+
     def view(self, principal: Principal) -> PrincipalView:
         """What ``principal`` may do, as of now."""
         return self.views.of(principal)
@@ -262,7 +292,9 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None = None
     ) -> list[Any]:
         """The objects of a query."""
-        return self.reads.find(state, principal, kind)
+        if self.cloud.is_empty:
+            return self.reads.find(state, principal, kind)
+        return self.hooks.find(state, principal, kind)
 
     def get_object(
         self,
@@ -273,11 +305,13 @@ class ParseEngine:
         state: QueryState | None = None,
     ) -> Any:
         """One object by id."""
-        return self.reads.get(class_name, object_id, principal, kind, state)
+        if self.cloud.is_empty:
+            return self.reads.get(class_name, object_id, principal, kind, state)
+        return self.hooks.get(state or QueryState(class_name), object_id, principal, kind)
 
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
-        return self.reads.count(state, principal)
+        return self.reads.count(self.hooks.before_find(state, principal, count=True), principal)
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
@@ -312,6 +346,14 @@ class ParseEngine:
     ) -> None:
         """Bring objects up to date."""
         self._saving.fetch(objects, principal, tuple(include))
+
+    def relation(self, owner: PFObject, key: str) -> PFRelation[Any]:
+        """The relation ``key`` of an object."""
+        return PFRelation(owner, key)
+
+    def file(self, reference: FileReference) -> PFFile:
+        """The file that an object refers to."""
+        return PFFile.from_reference(reference)
 
     def bulk(self, principal: Principal) -> Bulk:
         """A writer of many new objects, for imports."""

@@ -165,6 +165,10 @@ def learned_from(write: Write) -> dict[str, Value | Missing]:
         root = key.partition(".")[0]
         if root != "ACL" and (root != key or isinstance(operation, _ANSWERED)):
             learned[root] = write.value(root)
+    for key in write.hook_keys:
+        if key not in write.relations:
+            root = key.partition(".")[0]
+            learned[root] = write.acl if root == "ACL" else write.value(root)
     return learned
 
 
@@ -174,7 +178,12 @@ def echo_of(write: Write) -> dict[str, Value]:
     for key, operation in write.operations.items():
         if isinstance(operation, _ANSWERED):
             _expand(echo, key.split("."), write.value(key.partition(".")[0]))
-    echo.update({key: value for key, value in write.echo.items() if value is not MISSING})
+    changed: dict[str, Value | Missing] = dict(write.echo)
+    for key in write.hook_keys:
+        if key not in write.relations:
+            root = key.partition(".")[0]
+            changed[root] = write.acl if root == "ACL" else write.value(root)
+    echo.update({key: value for key, value in changed.items() if value is not MISSING})
     return echo
 
 

@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 _ATTEMPTS: Final = 20
 _ALWAYS_RETURNED: Final = frozenset({"objectId", "createdAt", "updatedAt"})
-_CONTAINERS: Final = frozenset({"Array", "Object"})
+_CONTAINERS: Final = frozenset({"Array", "Object", "File"})
 
 
 @final

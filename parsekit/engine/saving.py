@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 
 from parsekit.engine.effects import learned_from
+from parsekit.engine.pointers import plain_operations
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -99,9 +100,7 @@ class Saving:
         fresh: Mapping[int, Pointer],
     ) -> Write:
         self._check_engine(obj)
-        plain = OperationSet()
-        for key, operation in operations.items():
-            plain.perform(key, _with_pointers(operation, fresh))
+        plain = plain_operations(operations, fresh)
         writes = self._engine.writes
         identity = obj.object_id
         if identity is None or obj.is_new:
@@ -241,25 +240,3 @@ def _objects_in(value: Any, found: list[PFObject]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _objects_in(item, found)
-
-
-def _pointers(value: Any, fresh: Mapping[int, Pointer]) -> Value:
-    """A value with pointers in the place of objects; ``fresh`` are those created a moment ago."""
-    if isinstance(value, PFObject):
-        return fresh.get(id(value)) or value.__parse_pointer__()
-    if isinstance(value, list):
-        return [_pointers(item, fresh) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_pointers(item, fresh) for item in value)
-    if isinstance(value, dict):
-        return {key: _pointers(item, fresh) for key, item in value.items()}
-    return value
-
-
-def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:
-    changes: dict[str, Any] = {}
-    for field in attrs.fields(type(operation)):
-        before = getattr(operation, field.name)
-        if isinstance(before, PFObject | list | tuple | dict):
-            changes[field.name] = _pointers(before, fresh)
-    return attrs.evolve(operation, **changes) if changes else operation

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import apsw
 import attrs
@@ -45,14 +45,15 @@ _NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @final
-@attrs.define(slots=True, eq=False)
+@attrs.define(slots=True, eq=False, repr=False)
 class Write:
     """One object's change on its way to the disk.
 
     ``old`` are the fields before (``None`` on create) and ``old_acl`` the ACL, ``changed`` the new values by key,
     ``removed`` the keys to clear, ``acl`` the new ACL (``MISSING``: as it is), ``relations`` the members to add and to
     remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
-    ``moved_to`` the objectId that an update gives the object. ``context`` is shared by the hooks of one write.
+    ``moved_to`` the objectId that an update gives the object. ``context`` is shared by the hooks of one write, who
+    changed ``hook_keys``. ``written`` tells that the row is there.
     """
 
     class_name: str
@@ -69,6 +70,16 @@ class Write:
     old_acl: Value = None
     moved_to: str | None = None
     context: Mapping[str, Value] = _NO_CONTEXT
+    hook_keys: tuple[str, ...] = ()
+    written: bool = False
+    private: dict[str, Any] = attrs.field(factory=dict, repr=False)
+    """What the rules of a system class keep between their steps; nothing else looks at it."""
+
+    def shared_context(self) -> dict[str, Value]:
+        """The context as the hooks of this write share and change it."""
+        if not isinstance(self.context, dict):
+            self.context = dict(self.context)
+        return self.context
 
     @property
     def creating(self) -> bool:
@@ -99,6 +110,9 @@ class Change:
 
 class ClassRules(Protocol):
     """What a system class adds to a write. Each method may change the ``Write`` or refuse it."""
+
+    def before_schema(self, write: Write, connection: apsw.Connection) -> None:
+        """After the permission check, before hooks are called and the schema is consulted."""
 
     def before_write(self, write: Write, connection: apsw.Connection) -> None:
         """After schema validation, before the row is written."""
@@ -173,18 +187,21 @@ class WritePath:
             view.access(class_name, "create", "create")
         except ParseError as refusal:
             raise self._first_problem(connection, write, "create", refusal) from None
+        rules = self._rules.get(class_name)
+        if rules is not None:
+            rules.before_schema(write, connection)
         if self.hooks is not None:
             self.hooks.before_save(write)
         layout = self._inference.ensure(connection, write)
         work_out(write, layout.schema)
         fill_defaults(write, layout.schema)
         check_values(write, layout.schema)
-        rules = self._rules.get(class_name)
         if rules is not None:
             rules.before_write(write, connection)
         self._insert(connection, write, layout, updated_at)
         if rules is not None:
             rules.after_write(write, connection)
+        write.written = True
         if self.hooks is not None:
             self.hooks.after_save(write)
         return write
@@ -233,18 +250,21 @@ class WritePath:
         write.old_acl = self._store.acls.entry(connection, old.acl)
         if new_id is not None and new_id != object_id:
             write.moved_to = new_id
+        rules = self._rules.get(class_name)
+        if rules is not None:
+            rules.before_schema(write, connection)
         if self.hooks is not None:
             self.hooks.before_save(write)
         layout = self._inference.ensure(connection, write)
         work_out(write, layout.schema)
         still_required(write, layout.schema)
         check_values(write, layout.schema)
-        rules = self._rules.get(class_name)
         if rules is not None:
             rules.before_write(write, connection)
         self._put(connection, write, layout, old)
         if rules is not None:
             rules.after_write(write, connection)
+        write.written = True
         if self.hooks is not None:
             self.hooks.after_save(write)
         return write

@@ -1,15 +1,16 @@
 """``PFQuery``: the fluent builder. It mutates and returns itself; running a query never changes it.
 
-The naming rule is mechanical: the first part of the iOS selector is the method, each further part a keyword.
-``whereKey:equalTo:`` is ``where_key(k, equal_to=v)``. Keys are wire keys (``"expectedCloseDate"``). A terminal verb
-(``find``, ``first``, ``get``, ``count``, ``each``, ...) freezes the builder into a ``QueryState`` and hands it to the
-engine in force; there is no hidden I/O in ``len``, truth, iteration or ``repr``.
+The naming rule is mechanical: the first part of the iOS selector is the method, each further part a
+keyword. ``whereKey:equalTo:`` is ``where_key(k, equal_to=v)``. Keys are wire keys
+(``"expectedCloseDate"``). A terminal verb (``find``, ``first``, ``get``, ``count``, ``each``, ...) freezes
+the builder into a ``QueryState`` and hands it to the engine in force; there is no hidden I/O in ``len``,
+truth, iteration or ``repr``.
 
-What replaces what is the SDK's rule (PFMutableQueryState): on one key, an equality replaces the operators and an
-operator replaces the equality; the same operator again replaces the earlier one; other operators are and-ed; a
-regular expression with modifiers replaces all that is there. Conditions of *one* call are and-ed, whatever they are.
-One thing is better here: a replaced condition goes with its options, of which the SDK leaves ``$options`` and
-``$maxDistance`` behind.
+What replaces what is the SDK's rule (PFMutableQueryState): on one key, an equality replaces the operators
+and an operator replaces the equality; the same operator again replaces the earlier one; other operators are
+and-ed; a regular expression with modifiers replaces all that is there. Conditions of *one* call are and-ed,
+whatever they are. One thing is better here: a replaced condition goes with its options, of which the SDK
+leaves ``$options`` and ``$maxDistance`` behind.
 
 Not said here: the checks of arguments (``selectors``), what a condition means (``matcher``).
 """
@@ -17,11 +18,10 @@ Not said here: the checks of arguments (``selectors``), what a condition means (
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, Unpack, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Self, TypeVar, Unpack, cast
 
-from parsekit._context import CURRENT, current_binding
-from parsekit.errors import EngineError, ObjectNotFoundError
+from parsekit.errors import EngineError
 from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Op, Or, RelatedTo
 from parsekit.query.refusals import ArgumentRefusedError, QueryRefusedError
 from parsekit.query.selectors import (
@@ -33,11 +33,8 @@ from parsekit.query.selectors import (
     value_constraint,
 )
 from parsekit.query.state import OrderKey, QueryState
+from parsekit.query.verbs import QueryVerbs
 from parsekit.values import Value
-
-if TYPE_CHECKING:
-    from parsekit.query.compare import DialectComparison, Finding
-    from parsekit.schema import Schema
 
 __all__ = ["Constraints", "PFQuery"]
 
@@ -54,11 +51,12 @@ _PARTS_IGNORED: Final = {
 """Option of a part of a compound query -> the SDK's words when it is sent (PFRESTQueryCommand)."""
 
 
-class PFQuery(Generic[T]):
+class PFQuery(QueryVerbs[T]):
     """A query of one class, by name or by typed class.
 
-    ``PFQuery("Deal").where_key("stage", equal_to="won").order_by_descending("amount").find()`` runs under the engine
-    and the principal of the current context. Without ``limit`` a find returns at most 100 objects, as Parse does.
+    ``PFQuery("Deal").where_key("stage", equal_to="won").order_by_descending("amount").find()`` runs under
+    the engine and the principal of the current context. Without ``limit`` a find returns at most 100
+    objects, as Parse does.
     """
 
     __slots__ = ("_conditions", "_extra", "_ignored", "_object_class", "_options", "class_name")
@@ -94,7 +92,8 @@ class PFQuery(Generic[T]):
 
     @classmethod
     def or_(cls, *queries: PFQuery[T]) -> PFQuery[T]:
-        """Objects that match one of the queries, all of the same class. Their options do not count, only conditions.
+        """Objects that match one of the queries, all of the same class. Their options do not count, only
+        conditions.
 
         Raises:
             ArgumentRefusedError: no query, or queries of several classes; when the query runs, on the server,
@@ -116,7 +115,8 @@ class PFQuery(Generic[T]):
         """An independent copy."""
         twin = copy.copy(self)
         twin._conditions = {
-            key: held if isinstance(held, Constraint) else dict(held) for key, held in self._conditions.items()
+            key: held if isinstance(held, Constraint) else dict(held)
+            for key, held in self._conditions.items()
         }
         twin._options = dict(self._options)
         return twin
@@ -277,7 +277,7 @@ class PFQuery(Generic[T]):
             if "ignore_acls" in self._options:
                 raise QueryRefusedError(
                     "`ignoreACLs` can only be used with Local Datastore queries.",
-                    hint="call from_local_datastore() first, or run the query under engine.acting_as_master()",
+                    hint="call from_local_datastore() first, or ask under engine.acting_as_master()",
                 )
             if self._ignored is not None:
                 raise ArgumentRefusedError(
@@ -314,96 +314,6 @@ class PFQuery(Generic[T]):
         from parsekit.query.where import encode_query
 
         return encode_query(self.state())
-
-    # -- terminal verbs --------------------------------------------------------------------------
-
-    def find(self) -> list[T]:
-        """The objects that match, in order.
-
-        Raises:
-            ParseError: as Parse refuses the query; 119 or 101 when permissions do.
-            EngineError: no engine is open here.
-        """
-        binding = current_binding()
-        return cast("list[T]", binding.engine.find_objects(self._asked(), binding.principal, self._object_class))
-
-    def first(self) -> T:
-        """The first object. ``ObjectNotFoundError`` (101) when there is none."""
-        binding = current_binding()
-        state = self.copy().limit(1)._asked()
-        found = binding.engine.find_objects(state, binding.principal, self._object_class)
-        if not found:
-            raise ObjectNotFoundError("No results matched the query.")
-        return cast(T, found[0])
-
-    def get(self, object_id: str) -> T:
-        """The object with this id; conditions of the query are left aside, as in the SDK.
-
-        Raises:
-            ObjectNotFoundError: 101, there is none, or none that the principal may see.
-        """
-        binding = current_binding()
-        options = self._options
-        return cast(
-            T,
-            binding.engine.get_object(
-                self.class_name,
-                object_id,
-                binding.principal,
-                self._object_class,
-                QueryState(self.class_name, **options) if options else None,
-            ),
-        )
-
-    def count(self) -> int:
-        """How many objects match, whatever limit and skip."""
-        binding = current_binding()
-        return cast(int, binding.engine.count_objects(self._asked(), binding.principal))
-
-    def each(self, *, batch_size: int = 500) -> Iterator[T]:
-        """Every object that matches, one by one in constant memory, as of the start; there is no default limit."""
-        binding = current_binding()
-        stream = binding.engine.stream_objects(self._asked(), binding.principal, self._object_class, batch_size)
-        return cast("Iterator[T]", stream)
-
-    def distinct(self, key: str) -> list[Value]:
-        """The distinct values of ``key`` among the objects that match. Master only, as in Parse."""
-        binding = current_binding()
-        return cast("list[Value]", binding.engine.distinct_values(self._asked(), key, binding.principal))
-
-    def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Value]]:
-        """The rows of an aggregation pipeline over the objects that match. Master only, as in Parse."""
-        binding = current_binding()
-        rows = binding.engine.aggregate_rows(self._asked(), pipeline, binding.principal)
-        return cast("list[dict[str, Value]]", rows)
-
-    def explain(self) -> Any:
-        """How the query would run, stage by stage, as data that prints readably."""
-        binding = current_binding()
-        return binding.engine.explain_query(self._asked(), binding.principal)
-
-    def lint(self, schema: Schema | None = None) -> list[Finding]:
-        """What of this query Parse Server and the iOS local datastore can answer differently, told without data.
-
-        With a schema (given, or that of the engine in force) keys hold what their fields' types allow; without one,
-        a key is taken to hold values of any plain type.
-        """
-        from parsekit.query.lint import lint
-
-        binding = CURRENT.get()
-        known = schema if schema is not None or binding is None else binding.engine.schema
-        described = None if known is None else known.get(self.class_name)
-        return lint(self.state(), None if described is None else described.field_type)
-
-    def compare_dialects(self) -> DialectComparison:
-        """Run the query under both dialects and say on which objects they disagree, and by which rules.
-
-        Raises:
-            ParseError: as Parse refuses the query before it looks at an object; 119 when permissions do.
-            EngineError: no engine is open here.
-        """
-        binding = current_binding()
-        return cast("DialectComparison", binding.engine.compare_dialects(self.state(), binding.principal))
 
     def __repr__(self) -> str:
         parts = []

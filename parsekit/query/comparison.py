@@ -89,7 +89,6 @@ def _stored_test(element: Test) -> Test:
     So a Pointer among the members of ``$all`` is found in an Array and never equals a Pointer field.
     """
 
-
     def test(value: Value | Missing) -> bool:
         stored = stored_form(value)
         return any(map(element, stored)) if isinstance(stored, list) else element(stored)

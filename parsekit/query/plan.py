@@ -29,9 +29,11 @@ from parsekit.query.ast import (
     RegexPattern,
     RelatedTo,
     RelativeTime,
+    TextSearch,
 )
 from parsekit.query.regex import literal_prefix
 from parsekit.query.state import OrderKey, QueryState
+from parsekit.query.text import search_words
 from parsekit.values import Pointer, Value, kind_of
 
 __all__ = [
@@ -225,7 +227,9 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
         return "relative"
     if isinstance(argument, Near):
         return ("near", argument.max_distance_radians is not None)
-    if node.op in ("$text", "$within", "$geoWithin", "$geoIntersects"):
+    if isinstance(argument, TextSearch):
+        return ("text", "exact" if search_words(argument) is None else "words")
+    if node.op in ("$within", "$geoWithin", "$geoIntersects"):
         return type(argument).__name__
     return _kind(argument)
 

@@ -1,8 +1,8 @@
 """The constraints that the SDK's ``whereKey:...`` selectors make, with the SDK's checks of their arguments.
 
-``Constraints`` lists the keywords of ``PFQuery.where_key``; ``keyword_constraints`` turns those of one call into
-leaves. ``PFQuery`` and the NSPredicate pipeline (``predicate``) both build their leaves here, so that a check
-holds for both.
+``Constraints`` lists the keywords of ``PFQuery.where_key``; ``keyword_constraints`` turns those of one call
+into leaves. ``PFQuery`` and the NSPredicate pipeline (``predicate``) both build their leaves here, so that
+a check holds for both.
 
 Not said here: what replaces what (``builder``), what a leaf means (``matcher``).
 """
@@ -96,7 +96,10 @@ _LIST_OPERATORS: Final[dict[str, Op]] = {
     "contains_all": "$all",
     "contained_by": "$containedBy",
 }
-_SUBQUERY_OPERATORS: Final[dict[str, Op]] = {"matches_query": "$inQuery", "does_not_match_query": "$notInQuery"}
+_SUBQUERY_OPERATORS: Final[dict[str, Op]] = {
+    "matches_query": "$inQuery",
+    "does_not_match_query": "$notInQuery",
+}
 _KEY_OPERATORS: Final[dict[str, Op]] = {"matches_key": "$select", "does_not_match_key": "$dontSelect"}
 _COMPANIONS: Final[dict[str, tuple[str, ...]]] = {
     "modifiers": ("matches_regex",),
@@ -117,6 +120,9 @@ _RADIANS_PER_UNIT: Final = {
     "within_kilometers": EARTH_RADIUS_KM,
 }
 _OBJC_CLASSES: Final[tuple[tuple[type, str], ...]] = (
+    (str, "NSString"),
+    (int, "NSNumber"),
+    (float, "NSNumber"),
     (bytes, "NSData"),
     (datetime, "NSDate"),
     (list, "NSArray"),
@@ -172,7 +178,9 @@ def value_constraint(key: str, op: Op, argument: Any) -> Constraint:
     if type(argument) in PLAIN_TYPES:
         return Constraint(key, op, argument)
     if op in ("$eq", "$ne"):
-        comparable = argument is None or isinstance(argument, str | int | float | datetime | Pointer | PFGeoPoint)
+        comparable = argument is None or isinstance(
+            argument, str | int | float | datetime | Pointer | PFGeoPoint
+        )
         if not comparable and not hasattr(argument, "__parse_pointer__"):
             raise ArgumentRefusedError(
                 f"Cannot do a comparison query for type: {_objc_class(argument)}",
@@ -195,7 +203,8 @@ def list_constraint(key: str, op: Op, argument: Any) -> Constraint:
     """
     if isinstance(argument, str | bytes | Mapping) or not isinstance(argument, Iterable):
         raise ArgumentRefusedError(
-            f"bad {op} value", hint=f'where_key("{key}"): a list of values is needed, not {_objc_class(argument)}'
+            f"bad {op} value",
+            hint=f'where_key("{key}"): a list of values is needed, not {_objc_class(argument)}',
         )
     return Constraint(key, op, tuple(query_value(item) for item in argument))
 
@@ -306,7 +315,9 @@ _SPECIAL: Final[dict[str, Callable[[str, Any, dict[str, Any]], Constraint]]] = {
 def _check_names(key: str, given: Mapping[str, Any]) -> None:
     known = Constraints.__annotations__
     if not given:
-        raise TypeError(f'where_key("{key}"): no condition given; for instance where_key("{key}", equal_to=...)')
+        raise TypeError(
+            f'where_key("{key}"): no condition given; for instance where_key("{key}", equal_to=...)'
+        )
     for name in given:
         if name not in known:
             raise TypeError(

@@ -28,7 +28,7 @@ from parsekit.query.paths import Test, fan_out
 from parsekit.query.stemmer import stem
 from parsekit.values import Missing, Value
 
-__all__ = ["text_score", "text_test"]
+__all__ = ["index_words", "search_words", "text_score", "text_test"]
 
 _ENGLISH: Final = frozenset({None, "english", "en"})
 _STOP_WORD_LIST: Final = """
@@ -124,6 +124,18 @@ def _parsed(search: TextSearch) -> _Search:
         excluded_words=frozenset(excluded),
         excluded_phrases=tuple(excluded_phrases),
     )
+
+
+def index_words(text: str) -> list[str]:
+    """The words that an index holds for a text: English stems without case and marks."""
+    return _parsed(TextSearch("")).tokens(text)
+
+
+def search_words(search: TextSearch) -> frozenset[str] | None:
+    """The words of which a match has at least one, as ``index_words`` gives them; ``None`` where such an index cannot
+    tell, because the search asks for case, marks or words without stems."""
+    parsed = _parsed(search)
+    return parsed.words if parsed.stems and parsed.folds_case and parsed.folds_marks else None
 
 
 def _texts(value: Value | Missing, path: Sequence[str]) -> list[str]:

@@ -14,9 +14,9 @@ import attrs
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
-from parsekit.errors import InvalidJsonError, InvalidSessionTokenError, ParsekitError
+from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
-from parsekit.server import aggregates, batch, classes, features, schemas
+from parsekit.server import aggregates, batch, classes, features, schemas, users
 from parsekit.server.credentials import Credentials, read_credentials
 from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.options import ServerOptions
@@ -34,7 +34,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         self.router = Router()
-        for module in (features, schemas, aggregates, classes):
+        for module in (features, schemas, aggregates, users, classes):
             self.router.include(module.ROUTES)
         self.router.include(batch.routes(self.route))
 
@@ -92,10 +92,7 @@ class Dispatcher:
         token = credentials.session_token
         if token is None or path in ("/login", "/verifyPassword"):
             return Principal.anonymous(installation_id=credentials.installation_id)
-        resolve = getattr(self.engine, "principal_of_session", None)
-        if resolve is None:
-            raise InvalidSessionTokenError()
-        return resolve(token, installation_id=credentials.installation_id)  # type: ignore[no-any-return]
+        return self.engine.principal_for_session(token, installation_id=credentials.installation_id)
 
     def route(self, call: Call) -> Response:
         """Answer a call whose sender is known. Raises the route's errors."""

@@ -19,6 +19,7 @@ from parsekit.errors import DuplicateValueError, SchemaError, StorageError
 from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
+from parsekit.storage.dotted import dotted_sql
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
 
 __all__ = [
@@ -184,7 +185,17 @@ def _pointer_form(field: Field | None) -> str | None:
 def _drop_indexes_on(connection: apsw.Connection, layout: ClassLayout, keys: set[str]) -> None:
     for index in layout.schema.indexes:
         if any(key.split(".")[0] in keys for key, _ in index.keys):
-            connection.execute(ddl.drop_index(layout.table, index.name))
+            _drop_index(connection, layout, index)
+
+
+def _drop_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
+    statements = (
+        ddl.drop_text_index(layout.table, index.name)
+        if index.kind == "text"
+        else [ddl.drop_index(layout.table, index.name)]
+    )
+    for statement in statements:
+        connection.execute(statement)
 
 
 def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: ClassLayout) -> None:
@@ -192,36 +203,55 @@ def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: C
     after = {index.name: index for index in layout.schema.indexes}
     for name, index in before.items():
         if after.get(name) != index:
-            connection.execute(ddl.drop_index(layout.table, name))
+            _drop_index(connection, layout, index)
     for name, index in after.items():
-        if before.get(name) != index or (old is not None and _column_names(old, index) != _column_names(layout, index)):
+        if before.get(name) != index or old is None or _parts(old, index) != _parts(layout, index):
             _create_index(connection, layout, index)
 
 
-def _column_names(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
-    """The columns of an index; ``None`` for one that is not a plain column index (text, geo, dotted, relation)."""
-    names: list[tuple[str, bool]] = []
+def _parts(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
+    """The SQL of an index's keys; ``None`` for an index that SQLite keeps no b-tree for."""
+    if index.kind != "plain":
+        return None
+    parts: list[tuple[str, bool]] = []
     for key, descending in index.keys:
-        column = layout.columns.get(key)
+        root, _, path = key.partition(".")
+        column = layout.columns.get(root)
         if column is None or len(column.names) != 1:
             return None
-        names.append((column.name, descending))
-    return names
+        if path and column.field.type != "Object":
+            return None
+        parts.append((dotted_sql(column, path) if path else ddl.quote(column.name), descending))
+    return parts
 
 
 def _create_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
-    names = _column_names(layout, index)
-    if names is None:
+    if index.kind == "text":
+        _create_text_index(connection, layout, index)
+        return
+    parts = _parts(layout, index)
+    if parts is None:
         return
     connection.execute(ddl.drop_index(layout.table, index.name))
     try:
-        connection.execute(ddl.create_index(layout.table, index.name, names, unique=index.unique))
+        connection.execute(ddl.create_index(layout.table, index.name, parts, unique=index.unique))
     except apsw.ConstraintError as error:
         keys = ", ".join(key for key, _ in index.keys)
         raise DuplicateValueError(
             hint=f"class {layout.class_name}: the unique index {index.name} on {keys} meets values that repeat; "
             "remove the duplicates first"
         ) from error
+
+
+def _create_text_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
+    column = layout.columns.get(index.keys[0][0])
+    if len(index.keys) != 1 or column is None or column.field.type != "String":
+        return  # Parse lets one be declared on anything; it serves no query here
+    for statement in (
+        *ddl.drop_text_index(layout.table, index.name),
+        *ddl.create_text_index(layout.table, index.name, column),
+    ):
+        connection.execute(statement)
 
 
 def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -> Catalog:
@@ -235,6 +265,8 @@ def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -
         if column.field.type == "GeoPoint":
             for statement in ddl.drop_geo_index(layout.table, column.key):
                 connection.execute(statement)
+    for index in layout.schema.indexes:
+        _drop_index(connection, layout, index)
     connection.execute(ddl.drop_table(layout.table))
     connection.execute("DELETE FROM _pk_class WHERE name = ?", (class_name,))
     generation = bump_generation(connection)

@@ -21,12 +21,14 @@ __all__ = [
     "create_geo_index",
     "create_index",
     "create_join_table",
+    "create_text_index",
     "create_provider_index",
     "create_user_indexes",
     "drop_column",
     "drop_geo_index",
     "drop_index",
     "drop_table",
+    "drop_text_index",
     "geo_index_name",
     "index_name",
     "provider_path",
@@ -40,7 +42,7 @@ APPLICATION_ID: Final = 0x50464B31
 FORMAT_VERSION: Final = 1
 """The storage format. A file with a greater one was written by a newer parsekit and is refused."""
 
-_GEO_TRIGGERS: Final = ("inserted", "updated", "deleted")
+_EVENTS: Final = ("inserted", "updated", "deleted")
 
 INTERNAL_TABLES: Final[tuple[str, ...]] = (
     "CREATE TABLE _pk_meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID",
@@ -151,12 +153,12 @@ def index_name(table: str, name: str) -> str:
 
 
 def create_index(table: str, name: str, columns: Iterable[tuple[str, bool]], *, unique: bool) -> str:
-    """An index on ``columns`` ((name, descending) pairs), ending in the rowid and the ACL unless unique.
+    """An index on ``columns`` ((quoted name or expression, descending) pairs), ending in rowid and ACL unless unique.
 
     The rowid makes the index serve the stable order of ties, the ACL lets a permission be tested without
     reading the row (law L2, performance notes E2).
     """
-    parts = [f"{quote(column)} DESC" if descending else quote(column) for column, descending in columns]
+    parts = [f"{column} DESC" if descending else column for column, descending in columns]
     if not unique:
         parts += [quote(RID_COLUMN), quote(ACL_COLUMN)]
     kind = "UNIQUE INDEX" if unique else "INDEX"
@@ -181,21 +183,58 @@ def geo_index_name(table: str, key: str) -> str:
 def create_geo_index(table: str, column: Column) -> list[str]:
     """An R*Tree over the points of a field, kept by triggers. Its coordinates are rounded outward, so what it finds is
     a superset that the matcher narrows."""
-    name, source = quote(geo_index_name(table, column.key)), quote(table)
     rid, latitude, longitude = quote(RID_COLUMN), quote(column.names[0]), quote(column.names[1])
+    name = geo_index_name(table, column.key)
     row = f"new.{rid}, new.{latitude}, new.{latitude}, new.{longitude}, new.{longitude}"
-    insert = f"INSERT INTO {name} SELECT {row} WHERE new.{latitude} IS NOT NULL;"
-    delete = f"DELETE FROM {name} WHERE id = old.{rid};"
-    inserted, updated, deleted = (quote(f"{table}.{column.key}.{event}") for event in _GEO_TRIGGERS)
+    insert = f"INSERT INTO {quote(name)} SELECT {row} WHERE new.{latitude} IS NOT NULL;"
+    delete = f"DELETE FROM {quote(name)} WHERE id = old.{rid};"
     return [
-        f"CREATE VIRTUAL TABLE {name} USING rtree(id, south, north, west, east)",
-        f"CREATE TRIGGER {inserted} AFTER INSERT ON {source} BEGIN {insert} END",
-        f"CREATE TRIGGER {updated} AFTER UPDATE OF {latitude}, {longitude} ON {source} BEGIN {delete} {insert} END",
-        f"CREATE TRIGGER {deleted} AFTER DELETE ON {source} BEGIN {delete} END",
+        f"CREATE VIRTUAL TABLE {quote(name)} USING rtree(id, south, north, west, east)",
+        *_triggers(table, name, f"{latitude}, {longitude}", insert, delete),
     ]
+
+
+def _triggers(table: str, name: str, columns: str, insert: str, delete: str) -> list[str]:
+    """Triggers that keep the index ``name`` of ``table``."""
+    inserted, updated, deleted = (quote(f"{name}.{event}") for event in _EVENTS)
+    return [
+        f"CREATE TRIGGER {inserted} AFTER INSERT ON {quote(table)} BEGIN {insert} END",
+        f"CREATE TRIGGER {updated} AFTER UPDATE OF {columns} ON {quote(table)} BEGIN {delete} {insert} END",
+        f"CREATE TRIGGER {deleted} AFTER DELETE ON {quote(table)} BEGIN {delete} END",
+    ]
+
+
+def _drop_kept(name: str) -> list[str]:
+    return [*(f"DROP TRIGGER IF EXISTS {quote(f'{name}.{event}')}" for event in _EVENTS), drop_table(name)]
 
 
 def drop_geo_index(table: str, key: str) -> list[str]:
     """Drop the R*Tree of a field with its triggers."""
-    triggers = [f"DROP TRIGGER IF EXISTS {quote(f'{table}.{key}.{event}')}" for event in _GEO_TRIGGERS]
-    return [*triggers, drop_table(geo_index_name(table, key))]
+    return _drop_kept(geo_index_name(table, key))
+
+
+def text_index_name(table: str, name: str) -> str:
+    """The name of the full-text table of a text index."""
+    return f"{table}.{name}.fts"
+
+
+def create_text_index(table: str, index: str, column: Column) -> list[str]:
+    """A full-text table over the words of a String field, kept by triggers, filled with what is there.
+
+    The words are cut and stemmed by ``pk_tokens``, the matcher's own rules; FTS5 only looks them up.
+    """
+    name, cell, rid = text_index_name(table, index), quote(column.name), quote(RID_COLUMN)
+    target = f"INSERT INTO {quote(name)} (rowid, words)"
+    insert = f"{target} SELECT new.{rid}, pk_tokens(new.{cell}) WHERE new.{cell} IS NOT NULL;"
+    delete = f"DELETE FROM {quote(name)} WHERE rowid = old.{rid};"
+    options = "content='', contentless_delete=1, tokenize='ascii', detail=none"
+    return [
+        f"CREATE VIRTUAL TABLE {quote(name)} USING fts5(words, {options})",
+        *_triggers(table, name, cell, insert, delete),
+        f"{target} SELECT {rid}, pk_tokens({cell}) FROM {quote(table)} WHERE {cell} IS NOT NULL",
+    ]
+
+
+def drop_text_index(table: str, index: str) -> list[str]:
+    """Drop a text index with its triggers."""
+    return _drop_kept(text_index_name(table, index))

@@ -8,12 +8,14 @@ caller unchanged.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apsw
 
-__all__ = ["register", "sql_callable"]
+from parsekit.query.text import index_words
+
+__all__ = ["register", "sql_callable", "token_text"]
 
 
 def sql_callable(function: Callable[..., Any]) -> Any:
@@ -40,12 +42,23 @@ def _distance(latitude: float | None, longitude: float, to_latitude: float, to_l
     return 2.0 * math.asin(math.sqrt(min(1.0, a)))
 
 
+def _tokens(text: str | None) -> str | None:
+    """The words of a text for a text index, each as the hexadecimal digits of its UTF-8, which no tokenizer changes."""
+    return None if text is None else token_text(index_words(text))
+
+
+def token_text(words: Iterable[str], separator: str = " ") -> str:
+    """Words as a text index holds them."""
+    return separator.join(f"x{word.encode().hex()}" for word in words)
+
+
 def register(connection: apsw.Connection) -> None:
     """Add the functions to a connection."""
     functions: tuple[tuple[str, Any, int], ...] = (
         ("pk_test", _test, -1),
         ("pk_order", _order, -1),
         ("pk_distance", _distance, 4),
+        ("pk_tokens", _tokens, 1),
     )
     for name, function, arity in functions:
         connection.create_scalar_function(name, function, arity)

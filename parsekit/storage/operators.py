@@ -16,8 +16,11 @@ from parsekit.codec import dumps
 from parsekit.query.matcher import compile_test
 from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
 from parsekit.query.regex import literal_prefix
+from parsekit.query.text import search_words
 from parsekit.storage import ddl, nodes
 from parsekit.storage.plan_cache import NeedsResults
+from parsekit.storage.dotted import MARKER, dotted_expression
+from parsekit.storage.functions import token_text
 from parsekit.storage.geo_bounds import bounds_of
 from parsekit.storage.layout import NULLS_COLUMN, RID_COLUMN, ClassLayout, Column, join_table
 from parsekit.values import MISSING, Pointer, Value, date_to_ms
@@ -63,7 +66,12 @@ def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
         return _exists(compiler, layout, alias, column, leaf)
     if column is not None and not rest and column.field.type == "GeoPoint" and leaf.op in _AREAS:
         return _geo(compiler, layout, alias, column, leaf)
-    return _residual(compiler, alias, column, leaf, tuple(rest.split(".")) if rest else ())
+    if column is not None and not rest and leaf.op == "$text":
+        return _text(compiler, layout, alias, column, leaf)
+    decided = _residual(compiler, alias, column, leaf, tuple(rest.split(".")) if rest else ())
+    if column is not None and rest and leaf.op == "$eq":
+        return _dotted(compiler, layout, alias, column, leaf, decided)
+    return decided
 
 
 # -- the matcher's predicate as an SQL function ------------------------------------------------------
@@ -351,6 +359,50 @@ def _geo(
     candidates = nodes.select([nodes.column("id", tree)], source, nodes.all_of(conditions))
     near = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=candidates))
     return nodes.all_of([near, decided])
+
+
+# -- indexes that narrow, for the matcher to decide ----------------------------------------------------
+
+
+def _text(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
+    """A text index on the field finds rows with one of the words at least."""
+    decided = _residual(compiler, alias, column, leaf, ())
+    indexes = (index for index in layout.schema.indexes if index.kind == "text")
+    index = next((index for index in indexes if index.keys == ((column.key, False),)), None)
+    if index is None or column.field.type != "String" or leaf.parameter.detail != "words":
+        return decided
+    name = ddl.text_index_name(layout.table, index.name)
+    found = compiler.alias()
+    # a full-text table has a hidden column of its own name, on which = means MATCH
+    match = exp.EQ(this=nodes.column(name, found), expression=compiler.bind(leaf.parameter.index, _match_text))
+    rows = nodes.select([nodes.column("rowid", found)], nodes.table(name, found), match)
+    candidates = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=rows))
+    return nodes.all_of([candidates, decided])
+
+
+def _match_text(search: Value) -> str:
+    words = sorted(search_words(search) or ())
+    return token_text(words, " OR ") if words else "nothing"
+
+
+def _dotted(
+    compiler: Compiler,
+    layout: ClassLayout,
+    alias: str,
+    column: Column,
+    leaf: PlanLeaf,
+    decided: exp.Expression,
+) -> exp.Expression:
+    """A declared index on a dotted path finds rows that hold the value, or something nested, at the path."""
+    declared = any(leaf.key == index.keys[0][0] for index in layout.schema.indexes if index.kind == "plain")
+    if not declared or column.field.type != "Object" or leaf.parameter.kind not in ("string", "number", "boolean"):
+        return decided
+    path = leaf.key.partition(".")[2]
+    cell = dotted_expression(nodes.column(column.name, alias), path)
+    looked_up = exp.In(this=cell, expressions=[compiler.bind(leaf.parameter.index), nodes.text(MARKER)])
+    return nodes.all_of([looked_up, decided])
 
 
 # -- presence and relations --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parsekit.errors import EngineError, InternalServerError, InvalidQueryError, ParseError
@@ -52,13 +52,11 @@ def reference(node: Node, candidate: Mapping[str, Any]) -> bool:
     raise TypeError(node)
 
 
-@settings(max_examples=4000)
 @given(some.trees, some.objects)
 def test_predicate_means_what_the_reference_says(node: Node, candidate: dict[str, Any]) -> None:
     assert holds(node, candidate) == reference(node, candidate)
 
 
-@settings(max_examples=4000)
 @given(some.leaves, some.objects)
 def test_predicate_and_test_have_one_meaning(leaf: Constraint, candidate: dict[str, Any]) -> None:
     first, *rest = leaf.key.split(".")
@@ -73,7 +71,6 @@ def outcome(node: Node, candidate: Mapping[str, Any], rules: Dialect) -> object:
         return error.code
 
 
-@settings(max_examples=4000)
 @given(some.leaves, some.objects)
 def test_local_predicate_and_test_have_one_meaning(leaf: Constraint, candidate: dict[str, Any]) -> None:
     first, *rest = leaf.key.split(".")
@@ -85,7 +82,6 @@ def test_local_predicate_and_test_have_one_meaning(leaf: Constraint, candidate: 
     assert outcome(leaf, candidate, LOCAL) == expected
 
 
-@settings(max_examples=4000)
 @given(st.lists(some.trees, max_size=3), some.objects)
 def test_de_morgan(children: list[Node], candidate: dict[str, Any]) -> None:
     negated = tuple(Nor((child,)) for child in children)
@@ -94,7 +90,6 @@ def test_de_morgan(children: list[Node], candidate: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("rules", [SERVER, LOCAL], ids=lambda rules: rules.name)
-@settings(max_examples=4000)
 @given(key=some.keys, members=some.member_lists, candidate=some.objects)
 def test_nin_is_the_complement_of_in(
     rules: Dialect, key: str, members: tuple[Any, ...], candidate: dict[str, Any]
@@ -104,7 +99,6 @@ def test_nin_is_the_complement_of_in(
     assert inside == outside if inside == 102 else outside is not inside
 
 
-@settings(max_examples=4000)
 @given(some.keys, some.arguments, some.objects)
 def test_in_of_one_is_equality(key: str, argument: Any, candidate: dict[str, Any]) -> None:
     if isinstance(argument, list):
@@ -114,7 +108,6 @@ def test_in_of_one_is_equality(key: str, argument: Any, candidate: dict[str, Any
     )
 
 
-@settings(max_examples=4000)
 @given(st.lists(some.leaves, min_size=60, max_size=80), some.objects)
 def test_wide_trees_mean_the_same(leaves: list[Node], candidate: dict[str, Any]) -> None:
     node = Or(tuple(leaves))

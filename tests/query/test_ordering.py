@@ -7,7 +7,7 @@ from functools import cmp_to_key
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from parsekit.errors import InvalidQueryError
@@ -26,7 +26,6 @@ LOCAL = Dialect.IOS_LOCAL
 orders = st.lists(st.builds(OrderKey, some.keys, st.booleans()), min_size=1, max_size=3)
 
 
-@settings(max_examples=4000)
 @given(some.nested, some.nested)
 def test_bytes_compare_like_the_values(a: Any, b: Any) -> None:
     left, right = tagged(a), tagged(b)
@@ -34,7 +33,6 @@ def test_bytes_compare_like_the_values(a: Any, b: Any) -> None:
     assert (collation_bytes(a) == collation_bytes(b)) == (left == right)
 
 
-@settings(max_examples=4000)
 @given(st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False)),
        st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False)))  # fmt: skip
 def test_numbers_order_exactly(a: float, b: float) -> None:
@@ -42,7 +40,6 @@ def test_numbers_order_exactly(a: float, b: float) -> None:
     assert (collation_bytes(a) == collation_bytes(b)) == (a == b)
 
 
-@settings(max_examples=4000)
 @given(st.lists(some.objects, max_size=8), orders)
 def test_ties_fall_in_insertion_order_in_the_direction_of_the_first_key(
     candidates: list[dict[str, Any]], order: list[OrderKey]
@@ -66,7 +63,6 @@ def test_ties_fall_in_insertion_order_in_the_direction_of_the_first_key(
     assert [row["n"] for row in sort_objects(rows, order)] == [row["n"] for row in expected]
 
 
-@settings(max_examples=4000)
 @given(st.lists(some.objects, max_size=6), orders, st.integers(0, 6), st.integers(0, 6))
 def test_pages_join_to_the_whole(
     candidates: list[dict[str, Any]], order: list[OrderKey], limit: int, skip: int

@@ -1,0 +1,120 @@
+"""What hooks and functions are called with. All of them know the caller: ``user``, ``master``, ``installation_id``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any, final
+
+import attrs
+
+from parsekit.acl.principal import Principal
+from parsekit.object import PFObject
+from parsekit.query.builder import PFQuery
+from parsekit.values import Value
+
+__all__ = [
+    "Caller",
+    "FindRequest",
+    "FunctionRequest",
+    "JobRequest",
+    "LiveEventRequest",
+    "SaveRequest",
+    "SubscribeRequest",
+]
+
+
+@final
+@attrs.frozen(slots=True)
+class Caller:
+    """Under whom something runs. ``load_user`` and ``load_roles`` read the database when first asked."""
+
+    principal: Principal
+    load_user: Callable[[], PFObject | None]
+    load_roles: Callable[[], frozenset[str]]
+
+
+@attrs.define(slots=True, kw_only=True)
+class _Request:
+    caller: Caller = attrs.field(repr=False)
+    trigger_name: str
+    context: MutableMapping[str, Value] = attrs.Factory(dict)
+
+    @property
+    def master(self) -> bool:
+        """Whether the caller is a master."""
+        # SAFETY: this only tells cloud code who called.
+        return self.caller.principal.bypasses_permissions
+
+    @property
+    def user(self) -> PFObject | None:
+        """The calling user, read from the database, ``None`` for a master or nobody in particular."""
+        return self.caller.load_user()
+
+    @property
+    def installation_id(self) -> str | None:
+        """The installation that the call came from."""
+        return self.caller.principal.installation_id
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class SaveRequest(_Request):
+    """Before and after a save or a delete, and around log-in and log-out.
+
+    ``object`` is the object as it will be (after: as it is); a before-save hook changes it by assignment. ``original``
+    is the object as it was, ``None`` for a new one. ``context`` is shared by the hooks of one write.
+    """
+
+    object: PFObject
+    original: PFObject | None = None
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class FindRequest(_Request):
+    """Before a find or get: ``query`` may be changed, or another one returned. After it: ``objects``, likewise."""
+
+    query: PFQuery[Any]
+    is_get: bool = False
+    count: bool = False
+    objects: list[PFObject] = attrs.Factory(list)
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class FunctionRequest(_Request):
+    """A call of a function. ``params`` are decoded values; what the function returns is its result."""
+
+    function_name: str
+    params: dict[str, Value]
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class JobRequest(_Request):
+    """A run of a job. ``message(text)`` says how far it is, in its ``_JobStatus``."""
+
+    job_id: str
+    params: dict[str, Value]
+    message: Callable[[str], None] = attrs.field(repr=False)
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class SubscribeRequest(_Request):
+    """Before a live query is subscribed to, or a client connects (then ``query`` is ``None``)."""
+
+    query: PFQuery[Any] | None = None
+    clients: int = 0
+    subscriptions: int = 0
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class LiveEventRequest(_Request):
+    """Before a live event is sent. ``send_event`` set to false drops it."""
+
+    event: str
+    object: PFObject
+    original: PFObject | None = None
+    send_event: bool = True

@@ -1,0 +1,33 @@
+"""The default ``FileStore``: files in the engine's own database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from parsekit.file import StoredFile
+from parsekit.storage.files import DatabaseFiles
+
+if TYPE_CHECKING:
+    from parsekit.storage.store import Store
+
+__all__ = ["FilesInDatabase"]
+
+
+@final
+class FilesInDatabase:
+    """``file.FileStore`` on the database that holds the objects."""
+
+    def __init__(self, store: Store) -> None:
+        self._files = DatabaseFiles(store)
+
+    def save(self, name: str, file: StoredFile) -> None:
+        """Keep a file, replacing one of the same name."""
+        self._files.save(name, file.data, file.content_type)
+
+    def read(self, name: str) -> StoredFile:
+        """A file. Raises ``ObjectNotFoundError`` (101)."""
+        return StoredFile(*self._files.read(name))
+
+    def delete(self, name: str) -> None:
+        """Remove a file. Raises ``ObjectNotFoundError`` (101)."""
+        self._files.delete(name)

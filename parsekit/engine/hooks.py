@@ -1,0 +1,223 @@
+"""When cloud code runs: the bridge between the write and read paths and what ``cloud.CloudCode`` has registered.
+
+A before-hook runs inside the transaction and under the caller's principal; what it changes of ``request.object``
+becomes part of the write. After-hooks wait in the outbox for the commit; what they raise is logged, because nobody
+could be told whose write is on the disk already (parse_server.md C2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, final
+
+import attrs
+
+from parsekit.cloud import CloudCode, FindRequest, FunctionRequest, SaveRequest
+from parsekit.cloud.requests import Caller
+from parsekit.engine.pointers import plain_operations
+from parsekit.errors import ObjectNotFoundError, ParsekitError
+from parsekit.object import PFObject
+from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
+from parsekit.query.ast import Constraint
+from parsekit.query.builder import PFQuery
+from parsekit.query.state import QueryState
+from parsekit.values import MISSING, Value
+
+if TYPE_CHECKING:
+    from parsekit.acl.principal import Principal
+    from parsekit.engine.core import ParseEngine
+    from parsekit.engine.write import Write
+
+__all__ = ["EngineHooks"]
+
+_LOG: Final = logging.getLogger("parsekit.cloud")
+
+
+@final
+class EngineHooks:
+    """Runs the hooks of an engine; ``write.WriteHooks`` for the write path."""
+
+    def __init__(self, engine: ParseEngine, cloud: CloudCode) -> None:
+        self._engine = engine
+        self.cloud = cloud
+
+    def caller(self, principal: Principal) -> Caller:
+        """The caller as cloud code sees it."""
+        user_id = principal.user_id
+
+        def load_user() -> PFObject | None:
+            if user_id is None:
+                return None
+            # SAFETY: cloud code is the application's own and may see who calls it, whatever the user's ACL says.
+            found: PFObject = self._engine.reads.get("_User", user_id, principal.master(), None, None)
+            return found
+
+        def load_roles() -> frozenset[str]:
+            return frozenset() if user_id is None else self._engine.store.role_names(user_id)
+
+        return Caller(principal, load_user, load_roles)
+
+    # -- writes ----------------------------------------------------------------------------------
+
+    def before_save(self, write: Write) -> None:
+        """Let the hook change the operations of a write, or refuse it."""
+        if not self.cloud.has("beforeSave", write.class_name):
+            return
+        obj = self._object(write, pending=True)
+        request = self._request(write, "beforeSave", obj)
+        with self._engine.acting_as(write.view.principal):
+            self.cloud.run("beforeSave", write.class_name, request)
+        state = obj.local_state
+        assert state is not None
+        after = plain_operations(state.operations)
+        before = write.operations
+        changed = [key for key in after if key not in before or after[key] != before[key]]
+        reverted = [key for key in before if key not in after]
+        write.hook_keys = tuple(changed + reverted)
+        write.operations = after
+
+    def after_save(self, write: Write) -> None:
+        """Have the hook called after the commit."""
+        if self.cloud.has("afterSave", write.class_name):
+            request = self._request(write, "afterSave", self._object(write, pending=False))
+            self._engine.outbox.call_later(lambda: self._after(write, request))
+
+    def before_delete(self, write: Write) -> None:
+        """Let the hook refuse a delete."""
+        if self.cloud.has("beforeDelete", write.class_name):
+            request = self._request(write, "beforeDelete", self._original(write))
+            with self._engine.acting_as(write.view.principal):
+                self.cloud.run("beforeDelete", write.class_name, request)
+
+    def after_delete(self, write: Write) -> None:
+        """Have the hook called after the commit."""
+        if self.cloud.has("afterDelete", write.class_name):
+            request = self._request(write, "afterDelete", self._original(write))
+            self._engine.outbox.call_later(lambda: self._after(write, request))
+
+    def _after(self, write: Write, request: SaveRequest) -> None:
+        try:
+            with self._engine.acting_as(write.view.principal):
+                self.cloud.run(request.trigger_name, write.class_name, request)
+        except ParsekitError:
+            _LOG.exception("%s of %s %s failed", request.trigger_name, write.class_name, write.object_id)
+
+    def _request(self, write: Write, trigger: str, obj: PFObject | None) -> SaveRequest:
+        assert obj is not None
+        return SaveRequest(
+            caller=self.caller(write.view.principal),
+            trigger_name=trigger,
+            context=write.shared_context(),
+            object=obj,
+            original=None if write.creating else self._original(write),
+        )
+
+    def _original(self, write: Write) -> PFObject | None:
+        if write.old is None:
+            return None
+        return self._made(write, {**write.old, **_acl(write.old_acl)})
+
+    def _object(self, write: Write, *, pending: bool) -> PFObject:
+        """The object as the hook sees it: the stored fields with the operations pending, or what was written."""
+        if pending:
+            obj = self._made(write, {**(write.old or {}), **_acl(write.old_acl)})
+            for key, operation in write.operations.items():
+                obj.perform(key, operation)
+            return obj
+        fields = {key: value for key, value in (write.old or {}).items() if key not in write.removed}
+        acl = write.old_acl if write.acl is MISSING else write.acl
+        fields.update(write.changed)
+        fields.setdefault("createdAt", write.now)
+        fields["updatedAt"] = write.now
+        return self._made(write, {**fields, **_acl(acl)})
+
+    def _made(self, write: Write, fields: Mapping[str, Value]) -> PFObject:
+        kind = self._engine.class_for(write.class_name)
+        shape = ResultShape(
+            write.class_name, NO_FIELDS, engine=self._engine, classes=self._engine.class_for
+        )
+        context = ResultContext(shape, True)
+        object_id = None if write.creating and not write.written else write.object_id
+        return kind.from_fields(context, object_id, fields)
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    def before_find(
+        self, state: QueryState, principal: Principal, *, is_get: bool = False, count: bool = False
+    ) -> QueryState:
+        """The query that the hook makes of ``state``."""
+        if not self.cloud.has("beforeFind", state.class_name):
+            return state
+        query: PFQuery[Any] = PFQuery.from_state(state)
+        request = FindRequest(
+            caller=self.caller(principal), trigger_name="beforeFind", query=query, is_get=is_get, count=count
+        )
+        with self._engine.acting_as(principal):
+            returned = self.cloud.run("beforeFind", state.class_name, request)
+        chosen: PFQuery[Any] = returned if isinstance(returned, PFQuery) else request.query
+        return chosen.state()
+
+    def find(self, state: QueryState, principal: Principal, kind: type[PFObject] | None) -> list[Any]:
+        """The objects of a query, with its hooks before and after."""
+        asked = self.before_find(state, principal)
+        return self.after_find(self._engine.reads.find(asked, principal, kind), asked, principal)
+
+    def get(
+        self, state: QueryState, object_id: str, principal: Principal, kind: type[PFObject] | None
+    ) -> Any:
+        """One object by id, with its hooks before and after.
+
+        Raises:
+            ObjectNotFoundError: 101, there is none, or a hook let none through.
+        """
+        by_id = attrs.evolve(state, where=Constraint("objectId", "$eq", object_id))
+        asked = self.before_find(by_id, principal, is_get=True)
+        reads = self._engine.reads
+        if asked.where == by_id.where:
+            found = [reads.get(asked.class_name, object_id, principal, kind, asked)]
+        else:
+            found = reads.find(attrs.evolve(asked, limit=1), principal, kind)
+        found = self.after_find(found, asked, principal)
+        if not found:
+            raise ObjectNotFoundError()
+        return found[0]
+
+    def after_find(self, objects: list[Any], state: QueryState, principal: Principal) -> list[Any]:
+        """The objects that the hook makes of ``objects``."""
+        if not self.cloud.has("afterFind", state.class_name):
+            return objects
+        query: PFQuery[Any] = PFQuery.from_state(state)
+        request = FindRequest(
+            caller=self.caller(principal), trigger_name="afterFind", query=query, objects=objects
+        )
+        with self._engine.acting_as(principal):
+            returned = self.cloud.run("afterFind", state.class_name, request)
+        return list(returned) if returned is not None else request.objects
+
+    # -- users and functions -----------------------------------------------------------------------
+
+    def around_session(self, trigger: str, obj: PFObject, principal: Principal) -> None:
+        """Run ``beforeLogin``, ``afterLogin`` (``obj`` a user) or ``afterLogout`` (a session)."""
+        if self.cloud.has(trigger, obj.class_name):
+            request = SaveRequest(caller=self.caller(principal), trigger_name=trigger, object=obj)
+            with self._engine.acting_as(principal):
+                self.cloud.run(trigger, obj.class_name, request)
+
+    def call_function(
+        self, name: str, params: Mapping[str, Value], principal: Principal, context: Mapping[str, Value]
+    ) -> Value:
+        """What a cloud function answers."""
+        request = FunctionRequest(
+            caller=self.caller(principal),
+            trigger_name="function",
+            context=dict(context),
+            function_name=name,
+            params=dict(params),
+        )
+        with self._engine.acting_as(principal):
+            return self.cloud.call_function(name, request)
+
+
+def _acl(acl: Value) -> dict[str, Value]:
+    return {} if acl is None or acl is MISSING else {"ACL": acl}

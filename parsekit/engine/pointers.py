@@ -1,0 +1,61 @@
+"""Objects inside of operations -> pointers, which is what is written of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import attrs
+
+from parsekit.object import PFObject
+from parsekit.operations import Operation, OperationSet, Set
+from parsekit.values import Pointer, Value
+
+__all__ = ["plain_operations"]
+
+_NONE: Final[Mapping[int, Pointer]] = MappingProxyType({})
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _NONE) -> OperationSet:
+    """``operations`` with pointers in the place of objects; itself when there are none.
+
+    ``fresh`` are the pointers of objects created a moment ago, by ``id``.
+
+    Raises:
+        InvalidPointerError: an object in them has not been saved.
+    """
+    if all(_is_plain(operation) for _, operation in operations.items()):
+        return operations
+    plain = OperationSet()
+    for key, operation in operations.items():
+        plain.perform(key, _with_pointers(operation, fresh))
+    return plain
+
+
+def _is_plain(operation: Operation) -> bool:
+    return type(operation) is Set and type(operation.value) in _SCALARS
+
+
+def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:
+    changes: dict[str, Any] = {}
+    for field in attrs.fields(type(operation)):
+        before = getattr(operation, field.name)
+        if isinstance(before, PFObject | list | tuple | dict):
+            changes[field.name] = _pointers(before, fresh)
+    return attrs.evolve(operation, **changes) if changes else operation
+
+
+def _pointers(value: Any, fresh: Mapping[int, Pointer]) -> Value:
+    if isinstance(value, PFObject):
+        return fresh.get(id(value)) or value.__parse_pointer__()
+    if isinstance(value, list):
+        return [_pointers(item, fresh) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_pointers(item, fresh) for item in value)
+    if isinstance(value, dict):
+        return {key: _pointers(item, fresh) for key, item in value.items()}
+    if attrs.has(type(value)) and hasattr(value, "merge"):
+        return _with_pointers(value, fresh)
+    return value
