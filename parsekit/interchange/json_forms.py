@@ -22,7 +22,7 @@ _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|"|[{}\[\]]', re.DOTALL)
 _DEPTHS: Final = {"{": 1, "[": 1, "}": -1, "]": -1}
 _OPENING: Final = re.compile(r'\ufeff?\s*(?:\{\s*"results"\s*:\s*)?\[')
 _BETWEEN: Final = re.compile(r"[\s,]*")
-_CLOSING: Final = re.compile(r'\]\s*(?:,\s*"count"\s*:\s*[0-9]+\s*)?\}?')
+_CLOSING: Final = re.compile(r'\]\s*(?:,\s*"count"\s*:\s*[0-9]+\s*)?(?:\}\s*)?')
 
 
 def read_lines(stream: TextIO, class_name: str | None) -> Iterator[Record | Unreadable]:
@@ -53,7 +53,7 @@ def read_document(stream: TextIO, class_name: str | None) -> Iterator[Record | U
         yield Unreadable(
             scan.line, f"{found} inside the list; expected an object in braces. Fix: restore the list"
         )
-    elif not scan.passed(_CLOSING) or scan.next_character():
+    elif _CLOSING.fullmatch(scan.rest()) is None:
         yield Unreadable(
             scan.line, "there is text after the list; expected the end of the file. Fix: remove it"
         )
@@ -112,6 +112,12 @@ class _Scanner:
                 return self._text[self._at]
             if not self._grow():
                 return ""
+
+    def rest(self) -> str:
+        """All that follows."""
+        while self._grow():
+            pass
+        return self._text
 
     def object(self) -> str | None:
         """Go behind the object that begins here; its text, or ``None`` when the stream ends inside it."""

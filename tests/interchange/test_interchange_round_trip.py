@@ -58,9 +58,7 @@ def full():
             inner={"key": {"deep": [True]}},
             shelf=shelf,
         )
-        acl = PFACL()
-        acl.set_public_read_access(True)
-        thing.acl = acl
+        thing.acl = PFACL.from_json({"*": {"read": True}})
         thing.save()
         thing["about"] = thing
         thing["anything"] = shelf
