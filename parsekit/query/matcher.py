@@ -73,6 +73,8 @@ _NEEDS_LOOKUP: Final = frozenset({"$inQuery", "$notInQuery", "$select", "$dontSe
 _INFIX: Final = {"$eq": "==", "$ne": "!=", "$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 _WIDEST: Final = 48
 """Conjunctions and disjunctions with more members than this are loops over predicates, not one expression."""
+_LARGEST: Final = 256
+"""Expressions with more constants than this are continued in predicates of their own."""
 _DEEPEST: Final = 16
 """Trees below this depth are predicates of their own (Python's parser limits nesting)."""
 
@@ -157,9 +159,8 @@ def _factory(expression: str, count: int) -> Callable[..., Predicate]:
         f"def factory({names}):\n def predicate(o):\n  g = o.get\n  return {expression}\n return predicate\n"
     )
     scope: dict[str, object] = {"M": MISSING, "D": datetime, "P": Pointer, "R": RelationReference}
-    exec(
-        compile(source, "<parsekit predicate>", "exec"), scope
-    )  # SAFETY: structure and quoted keys, no values
+    # SAFETY: the source holds operators and keys (quoted by repr), never a value.
+    exec(compile(source, "<parsekit predicate>", "exec"), scope)
     return cast(Callable[..., Predicate], scope["factory"])
 
 
@@ -195,17 +196,14 @@ class _Builder:
             case Constant():
                 return repr(node.value)
             case AclTest():
-                permits = (
-                    self.lookup("AclTest").readable
-                    if node.access == "read"
-                    else self.lookup("AclTest").writable
-                )
+                lookup = self.lookup("AclTest")
+                permits = lookup.readable if node.access == "read" else lookup.writable
                 return f"{self.bind(permits)}(g('ACL'))"
 
     def _group(self, children: tuple[Node, ...], word: str, quantifier: str, depth: int) -> str:
         if not children:
             return repr(word == "and")
-        if len(children) <= _WIDEST and depth < _DEEPEST:
+        if len(children) <= _WIDEST and depth < _DEEPEST and len(self.bound) < _LARGEST:
             parts = [self.expression(child, depth + 1) for child in children]
             return parts[0] if len(parts) == 1 else f"({f' {word} '.join(parts)})"
         predicates = tuple(compile_predicate(child, self._rules, self._lookup) for child in children)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import parsekit
-from parsekit import PFQuery, Principal
+from parsekit import PFObject, PFQuery, Principal
 from tests.strategies_queries import SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -24,7 +24,10 @@ PRINCIPALS = {"master": Principal.master(), "anonymous": Principal.anonymous(), 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[parsekit.ParseEngine]:
     with parsekit.open(":memory:", schema=SCHEMA) as opened:
-        opened.import_rows("Thing", [{"objectId": "x0"}], Principal.master())  # the owner of a relation
+        with opened.acting_as_master():
+            owner = PFObject("Thing")  # of a relation
+            owner.object_id = "x0"
+            owner.save()
         yield opened
 
 

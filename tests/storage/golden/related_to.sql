@@ -1,6 +1,10 @@
-SELECT "t1"."objectId", "t1"."createdAt", "t1"."updatedAt", "t1"."s", "t1"."t", "t1"."n", "t1"."b", "t1"."d", "t1"."o", "t1"."a", "t1"."g$lat", "t1"."g$lng", "t1"."poly", "t1"."y", "t1"."f", "t1"."p", "t1"."q", "t1"."_acl"
-FROM "Thing" AS "t1"
-WHERE FALSE
+SELECT "t1"."objectId", "t1"."createdAt", "t1"."updatedAt", "t1"."name", "t1"."rank", "t1"."_acl"
+FROM "Maker" AS "t1"
+WHERE "t1"."objectId" IN (SELECT "t2"."relatedId"
+FROM "_Join:r:Thing" AS "t2"
+WHERE "t2"."owningId" = :b0)
 LIMIT 100
--- bound: 
--- sqlite: SCAN t1
+-- bound: str
+-- sqlite: SEARCH t1 USING INDEX sqlite_autoindex_Maker_1 (objectId=?)
+-- sqlite: LIST SUBQUERY 1
+-- sqlite: SEARCH t2 USING PRIMARY KEY (owningId=?)
