@@ -42,7 +42,7 @@ from parsekit.storage.users import LoginCandidate, login_candidates, read_secret
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    import apsw
+    from parsekit.storage.database import Connection
 
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.write import ClassRules
@@ -104,7 +104,7 @@ class Accounts:
         """25 random letters and digits."""
         return random_name(self)
 
-    def secrets_of(self, connection: apsw.Connection, user_id: str) -> UserSecrets:
+    def secrets_of(self, connection: Connection, user_id: str) -> UserSecrets:
         """A user's secrets."""
         return UserSecrets.from_text(read_secret(connection, self.layout, user_id))
 
@@ -171,7 +171,7 @@ class Accounts:
         return SignedIn(self._user(write.object_id, token), token, created=True, echo=echo)
 
     def _first_session(
-        self, connection: apsw.Connection, user_id: str, providers: str, installation_id: str | None
+        self, connection: Connection, user_id: str, providers: str, installation_id: str | None
     ) -> str | None:
         options = self.options
         if options.verify_user_emails and not providers:
@@ -232,7 +232,7 @@ class Accounts:
         user_id = self._authenticated(username, password, email, asking, ignore_verification=ignoring)
         return self._user(user_id, None)
 
-    def _check_age(self, connection: apsw.Connection, user_id: str) -> None:
+    def _check_age(self, connection: Connection, user_id: str) -> None:
         secrets = self.secrets_of(connection, user_id)
         before = secrets.changed_at
         check_age(self.options.password_policy, secrets, date_to_ms(self.now()))
@@ -321,7 +321,7 @@ class Accounts:
         )
 
     def _store_auth_data(
-        self, connection: apsw.Connection, user_id: str, stored: Value, validated: ValidatedAuthData
+        self, connection: Connection, user_id: str, stored: Value, validated: ValidatedAuthData
     ) -> None:
         after = merged(stored, validated.stored)
         if after == (stored or {}):

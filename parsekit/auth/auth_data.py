@@ -16,7 +16,7 @@ from parsekit.storage import users as storage
 from parsekit.values import Value
 
 if TYPE_CHECKING:
-    import apsw
+    from parsekit.storage.database import Connection
 
     from parsekit.auth.options import AuthOptions
     from parsekit.engine.core import ParseEngine
@@ -98,7 +98,7 @@ class AuthDataRules:
         if any(owner != user_id for owner in self.users_of(auth_data)):
             raise AccountLinkedError("this auth is already used")
 
-    def index(self, connection: apsw.Connection, providers: Iterable[str]) -> None:
+    def index(self, connection: Connection, providers: Iterable[str]) -> None:
         """Make users of these providers quick to find. Inside ``Store.write()``."""
         layout = self._engine.store.catalog.layouts["_User"]
         for provider in providers:

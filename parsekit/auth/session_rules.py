@@ -17,7 +17,7 @@ from parsekit.operations import Delete, OperationSet, Set
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
-    import apsw
+    from parsekit.storage.database import Connection
 
     from parsekit.auth.sessions import Sessions
     from parsekit.engine.core import ParseEngine
@@ -40,7 +40,7 @@ class SessionRules:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def before_schema(self, write: Write, connection: apsw.Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:
         """Refuse what a client may not set on its session; make the new session of a client.
 
         Raises:
@@ -68,10 +68,10 @@ class SessionRules:
         write.operations = operations
         write.echo.update(fields)
 
-    def before_write(self, write: Write, connection: apsw.Connection) -> None:
+    def before_write(self, write: Write, connection: Connection) -> None:
         """Nothing more."""
 
-    def after_write(self, write: Write, connection: apsw.Connection) -> None:
+    def after_write(self, write: Write, connection: Connection) -> None:
         """End the other sessions of the same user on the same installation (L18)."""
         user, installation = write.value("user"), write.value("installationId")
         if write.creating and isinstance(user, Pointer) and isinstance(installation, str) and installation:
@@ -83,7 +83,7 @@ class SessionRules:
                 except_token=token if isinstance(token, str) else None,
             )
 
-    def after_delete(self, write: Write, connection: apsw.Connection) -> None:
+    def after_delete(self, write: Write, connection: Connection) -> None:
         """Nothing more: the database's version tells everybody to look again."""
 
 
@@ -94,7 +94,7 @@ class RoleRules:
     def __init__(self, engine: ParseEngine) -> None:
         self._engine = engine
 
-    def before_schema(self, write: Write, connection: apsw.Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:
         """Refuse a role without name or ACL.
 
         Raises:
@@ -105,14 +105,14 @@ class RoleRules:
         else:
             check_role_update([key for key, op in write.operations.items() if isinstance(op, Delete)])
 
-    def before_write(self, write: Write, connection: apsw.Connection) -> None:
+    def before_write(self, write: Write, connection: Connection) -> None:
         """Nothing more: the name is kept unique by its index."""
 
-    def after_write(self, write: Write, connection: apsw.Connection) -> None:
+    def after_write(self, write: Write, connection: Connection) -> None:
         """Tell everybody, when members or the name changed."""
         if write.relations or "name" in write.changed or write.moved_to is not None:
             self._engine.store.bump(connection)
 
-    def after_delete(self, write: Write, connection: apsw.Connection) -> None:
+    def after_delete(self, write: Write, connection: Connection) -> None:
         """Tell everybody."""
         self._engine.store.bump(connection)

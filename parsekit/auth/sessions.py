@@ -25,7 +25,7 @@ from parsekit.query.state import QueryState
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
-    import apsw
+    from parsekit.storage.database import Connection
 
     from parsekit.auth.options import AuthOptions
     from parsekit.engine.core import ParseEngine
@@ -84,7 +84,7 @@ class Sessions:
 
     def create(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         user_id: str,
         origin: Mapping[str, Value],
         installation_id: str | None,
@@ -107,7 +107,7 @@ class Sessions:
 
     def revoke(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         user_id: str,
         *,
         installation_id: str | None = None,

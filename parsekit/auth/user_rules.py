@@ -31,7 +31,7 @@ from parsekit.storage.users import name_is_taken, read_secret, write_secret
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    import apsw
+    from parsekit.storage.database import Connection
 
     from parsekit.auth.accounts import Accounts
     from parsekit.engine.write import Write
@@ -61,7 +61,7 @@ class UserRules:
 
     # -- before the schema is asked --------------------------------------------------------------------
 
-    def before_schema(self, write: Write, connection: apsw.Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:
         """Refuse a user whom nobody could log in as, and authData of somebody else.
 
         Raises:
@@ -106,7 +106,7 @@ class UserRules:
 
     # -- before the row is written ---------------------------------------------------------------------
 
-    def before_write(self, write: Write, connection: apsw.Connection) -> None:
+    def before_write(self, write: Write, connection: Connection) -> None:
         """Set the ACL, hash the password, keep username and email unique.
 
         Raises:
@@ -130,7 +130,7 @@ class UserRules:
         elif write.acl is not MISSING and write.acl is not None:
             write.acl = user_acl_on_update(write.acl, write.object_id, write.view.principal)
 
-    def _set_auth_data(self, write: Write, connection: apsw.Connection) -> None:
+    def _set_auth_data(self, write: Write, connection: Connection) -> None:
         validated = write.private.get("auth_data")
         write.changed.pop("authData", None)
         if validated is None:
@@ -167,7 +167,7 @@ class UserRules:
         remember_password(policy, secrets, hashed, date_to_ms(accounts.now()))
         write.private["new_password"] = True
 
-    def _set_username(self, write: Write, connection: apsw.Connection) -> None:
+    def _set_username(self, write: Write, connection: Connection) -> None:
         username = write.changed.get("username")
         if not username:
             # SAFETY: an import keeps a user without a name as it is.
@@ -178,7 +178,7 @@ class UserRules:
         if name_is_taken(connection, layout, "username", username, write.object_id):
             raise UsernameTakenError("Account already exists for this username.")
 
-    def _set_email(self, write: Write, connection: apsw.Connection, secrets: UserSecrets) -> None:
+    def _set_email(self, write: Write, connection: Connection, secrets: UserSecrets) -> None:
         email = write.changed.get("email")
         if email is not None:
             if email and not _EMAIL.fullmatch(email):
@@ -192,7 +192,7 @@ class UserRules:
 
     # -- after the row is written ------------------------------------------------------------------------
 
-    def after_write(self, write: Write, connection: apsw.Connection) -> None:
+    def after_write(self, write: Write, connection: Connection) -> None:
         """Store the secrets; after a change of password end the user's sessions and begin one for a client."""
         layout, secrets = self._accounts.layout, write.private["secrets"]
         text = secrets.to_text()
@@ -210,7 +210,7 @@ class UserRules:
             token = sessions.create(connection, write.object_id, origin, installation)
             write.echo["sessionToken"] = token
 
-    def after_delete(self, write: Write, connection: apsw.Connection) -> None:
+    def after_delete(self, write: Write, connection: Connection) -> None:
         """End the user's sessions."""
         self._accounts.sessions.revoke(connection, write.object_id)
 
