@@ -36,6 +36,7 @@ __all__ = [
     "Field",
     "FieldType",
     "Index",
+    "Ownership",
     "OPEN_PERMISSIONS",
     "Permissions",
     "Schema",
@@ -120,6 +121,24 @@ class Index:
     keys: tuple[tuple[str, bool], ...]
     unique: bool = False
     kind: Literal["plain", "text", "geo"] = "plain"
+
+
+@final
+@attrs.frozen(slots=True)
+class Ownership:
+    """Whom the ACL of a new object names: who may read it, who may write it.
+
+    An entry is a field of the class that refers to users (a Pointer to ``_User``, an Array), ``role:Name``,
+    ``currentUser`` for the creator, or ``*``. Rights through a field follow it (``acl.ownership``).
+    """
+
+    read: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    write: tuple[str, ...] = attrs.field(converter=tuple, default=())
+
+    @staticmethod
+    def of(*entries: str, readers: Iterable[str] = ()) -> Ownership:
+        """``entries`` may read and write, ``readers`` may read."""
+        return Ownership((*entries, *readers), entries)
 
 
 def _string(required: bool = False) -> Field:
@@ -241,13 +260,15 @@ def _proxy(fields: Mapping[str, Field]) -> Mapping[str, Field]:
 class ClassSchema:
     """A class: its fields (default ones included), indexes and class-level permissions.
 
-    ``permissions`` is ``None`` when the class never stated any, which means open to everyone.
+    ``permissions`` is ``None`` when the class never stated any, which means open to everyone. ``ownership`` is what
+    new objects get as their ACL, ``None`` for none.
     """
 
     name: str
     fields: Mapping[str, Field] = attrs.field(converter=_proxy)
     indexes: tuple[Index, ...] = ()
     permissions: Permissions | None = None
+    ownership: Ownership | None = None
     demanding: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False)
     """The keys that are required or have a default, so that a write need not look for them."""
     enumerated: tuple[str, ...] = attrs.field(init=False, eq=False, repr=False)
@@ -268,6 +289,7 @@ class ClassSchema:
         *,
         indexes: Iterable[Index] = (),
         permissions: Permissions | None = None,
+        ownership: Ownership | None = None,
     ) -> ClassSchema:
         """A class with the default fields of its name added.
 
@@ -285,7 +307,7 @@ class ClassSchema:
             if key not in defaults and not is_field_name(key):
                 raise KeyNameError(f"invalid field name: {key}")
         merged = {index.name: index for index in (*default_indexes(name), *indexes)}
-        return ClassSchema(name, {**defaults, **(fields or {})}, tuple(merged.values()), permissions)
+        return ClassSchema(name, {**defaults, **(fields or {})}, tuple(merged.values()), permissions, ownership)
 
     def with_fields(self, fields: Mapping[str, Field]) -> ClassSchema:
         """The class with ``fields`` added or replaced."""
@@ -386,7 +408,8 @@ def _extend_class(mine: ClassSchema, other: ClassSchema, problems: list[str]) ->
             fields[key] = _narrow(old, field)
     indexes = {index.name: index for index in (*mine.indexes, *other.indexes)}
     permissions = mine.permissions if other.permissions is None else other.permissions
-    return ClassSchema(mine.name, fields, tuple(indexes.values()), permissions)
+    ownership = mine.ownership if other.ownership is None else other.ownership
+    return ClassSchema(mine.name, fields, tuple(indexes.values()), permissions, ownership)
 
 
 def _narrow(old: Field, new: Field) -> Field:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, final
 
-import apsw
-
 from parsekit.acl.clp import WriteKind
 from parsekit.acl.policy import Access
 from parsekit.acl.system import check_class_exists, missing_object
@@ -47,6 +45,8 @@ from parsekit.storage.store import Store
 from parsekit.values import Value
 
 if TYPE_CHECKING:
+    import apsw
+
     from parsekit.engine.write import Write
 
 __all__ = ["Inference"]
@@ -157,8 +157,8 @@ def _types_of(key: str, operation: Operation) -> Iterator[Field]:
             return
     if "." in key[1:]:
         # "arr.0" is an element of an Array, "obj.key" a part of an Object, whatever is there (enforceFieldExists)
-        part = key.split(".")[1]
-        found = _ARRAY if part.isascii() and (part.isdigit() or not part) else _OBJECT
+        step = key.split(".")[1]
+        found = _ARRAY if step.isascii() and (step.isdigit() or not step) else _OBJECT
     yield found
 
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-import apsw
 import attrs
 
 from parsekit.acl.acl import canonical_acl
@@ -26,7 +25,7 @@ from parsekit.acl.system import missing_object, system_refusal
 from parsekit.engine.effects import check_values, fill_defaults, still_required, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
-from parsekit.errors import ObjectNotFoundError, ParseError, ValidationError
+from parsekit.errors import ParseError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
@@ -37,6 +36,8 @@ from parsekit.storage.writer import StoredObject
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
+    import apsw
+
     from parsekit.acl.clp import Operation
 
 __all__ = ["Change", "ClassRules", "Write", "WriteHooks", "WritePath"]
@@ -329,10 +330,7 @@ class WritePath:
         layout = self._store.catalog.layout(class_name)
         old = None if layout is None else self._read(connection, layout, object_id, view, access)
         if layout is None or old is None:
-            missing = missing_object(class_name, operation, view.principal)
-            if operation == "delete" and isinstance(missing, ObjectNotFoundError):
-                raise ObjectNotFoundError("Object not found for delete.", hint=missing.hint)
-            raise missing
+            raise missing_object(class_name, operation, view.principal)
         return layout, old
 
     def _read(

@@ -1,9 +1,9 @@
 """The rules on which the two dialects differ, in words, and which of them a difference is owed to.
 
-A rule is an attribute of ``Dialect``. Whom to blame is found by trial, not by knowledge: the same conditions are
-evaluated with the server's rules and one rule of the local datastore put in its place; the rule that turns the
-server's verdict into the local one is responsible. Where no single rule does, the smallest set that cannot lose
-a member is.
+A rule is an attribute of ``Dialect``. Whom to blame is found by trial, not by knowledge: the same
+conditions are evaluated with the server's rules and one rule of the local datastore put in its place; the
+rule that turns the server's verdict into the local one is responsible. Where no single rule does, the
+smallest set that cannot lose a member is.
 
 Not said here: what a rule does (the matcher's families say that), what to evaluate (``lint``, ``compare``).
 """
@@ -40,7 +40,9 @@ RULES: Final[dict[str, RuleText]] = {
     "null_exists": RuleText("a stored null exists", "a stored null does not exist", "D4"),
     "bool_is_number": RuleText("booleans are no numbers", "true is 1 and false is 0", "D5"),
     "mismatch_raises": RuleText(
-        "a value of another type does not match", "a value of another type fails the whole query (102)", "D6-D8"
+        "a value of another type does not match",
+        "a value of another type fails the whole query (102)",
+        "D6-D8",
     ),
     "key_order_matters": RuleText("the order of an object's keys counts", "it does not count", "D44"),
     "array_matches_whole": RuleText(
@@ -55,7 +57,9 @@ RULES: Final[dict[str, RuleText]] = {
         "null and scalars match $containedBy", "they fail the whole query (102)", "D14"
     ),
     "paths": RuleText(
-        "dotted keys walk through arrays", "they walk through dictionaries, all else fails the query (102)", "D15-D17"
+        "dotted keys walk through arrays",
+        "they walk through dictionaries, all else fails the query (102)",
+        "D15-D17",
     ),
     "typed_fields_as_stored": RuleText(
         "typed fields are compared as MongoDB stores them", "they are compared as they are", "MongoTransform"
@@ -81,13 +85,17 @@ RULES: Final[dict[str, RuleText]] = {
         "ties fall in the direction of the first order key", "ties fall in insertion order", "law L2"
     ),
     "simple_order_keys": RuleText("dotted order keys work", "they end the app", "D26"),
-    "near_beats_order": RuleText("an explicit order replaces the order by distance", "distance comes first", "D20"),
+    "near_beats_order": RuleText(
+        "an explicit order replaces the order by distance", "distance comes first", "D20"
+    ),
     "default_limit": RuleText("a query without a limit returns 100 objects", "it returns all", "D27"),
     "subquery_pages": RuleText(
         "order, skip and limit of a sub-query do not count", "they do, and so may change what matches", "D37"
     ),
     "select_reads_wire": RuleText(
-        "a key that a result lacks counts as null, an array by its elements", "such values match nothing", "D38"
+        "a key that a result lacks counts as null, an array by its elements",
+        "such values match nothing",
+        "D38",
     ),
     "roles_grant": RuleText("roles in an ACL count", "roles are not evaluated", "D33"),
     "projects": RuleText("select and exclude take effect", "whole objects come back", "D30"),

@@ -1,11 +1,11 @@
 """What of a query the two dialects can answer differently, told without any data.
 
-Conditions are tried on ``probes`` under both dialects, and each difference is owed to the rules that ``Trial`` finds
-responsible. Orders are tried on pairs of values in the same way. What an option alone decides (no limit, a projection,
-an include) is said as it is.
+Conditions are tried on ``probes`` under both dialects, and each difference is owed to the rules that
+``Trial`` finds responsible. Orders are tried on pairs of values in the same way. What an option alone
+decides (no limit, a projection, an include) is said as it is.
 
-``compare`` finds no difference where ``lint`` finds none, for objects that hold what their schema allows. The other
-direction does not hold: a finding says what can happen, not that it does.
+``compare`` finds no difference where ``lint`` finds none, for objects that hold what their schema allows.
+The other direction does not hold: a finding says what can happen, not that it does.
 
 Not covered: who may see which object (``roles_grant``), which depends on ACLs and not on the query.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 import attrs
@@ -23,7 +24,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.dialect_rules import RULES, Trial, Verdict
 from parsekit.query.order_trial import order_rules
 from parsekit.query.ordering import near_constraint
-from parsekit.query.probes import ALWAYS_PRESENT, described, order_values, probes_of, values_of
+from parsekit.query.probes import ALWAYS_PRESENT, described, order_values, probes_of
 from parsekit.query.regex import literal_prefix
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.values import Pointer, Value
@@ -44,8 +45,9 @@ _NOW: Final = datetime(2024, 3, 1, tzinfo=UTC)
 class Finding:
     """One way in which the dialects can disagree about a query.
 
-    ``rules`` names the attributes of ``Dialect`` responsible, ``place`` the constraint or option (``"amount $lt"``,
-    ``"order by -amount"``), ``when`` what data it takes (empty: any), ``server`` and ``local`` what each does then.
+    ``rules`` names the attributes of ``Dialect`` responsible, ``place`` the constraint or option (``"amount
+    $lt"``, ``"order by -amount"``), ``when`` what data it takes (empty: any), ``server`` and ``local`` what
+    each does then.
     """
 
     rules: tuple[str, ...]
@@ -57,11 +59,9 @@ class Finding:
     @property
     def message(self) -> str:
         """The finding as a sentence."""
-        condition = f" where {_either(self.when)}" if self.when else ""
-        return (
-            f"{self.place}:{condition} the server {self.server}, the iOS local datastore {self.local} "
-            f"({', '.join(self.rules)})"
-        )
+        condition = f", where {_either(self.when)}" if self.when else ""
+        answers = f"server: {self.server}; iOS local datastore: {self.local}"
+        return f"{self.place}{condition}: {answers} ({', '.join(self.rules)})"
 
     def __str__(self) -> str:
         return self.message
@@ -145,7 +145,7 @@ def _lint_leaf(leaf: Constraint, type_of: TypeOf) -> Iterator[Finding]:
             yield _plain_finding("subquery_pages", place)
         for finding in lint(attrs.evolve(inner, order=(), limit=1, include=(), keys=None), None):
             yield attrs.evolve(finding, place=f"{place}, sub-query: {finding.place}")
-    if leaf.op == "$regex" and literal_prefix(argument) is None and not _is_literal(argument):
+    if leaf.op == "$regex" and not literal_prefix(argument)[1] and not _is_literal(argument):
         yield _plain_finding("regex_flavor", place)
     field_type = type_of(leaf.key.split(".")[0])
     if field_type == "Relation":
@@ -160,7 +160,7 @@ def _is_literal(pattern: Any) -> bool:
 
 def _plain_finding(rule: str, place: str) -> Finding:
     text = RULES[rule]
-    return Finding((rule,), place, (), f"does this: {text.server}", f"this: {text.local}")
+    return Finding((rule,), place, (), text.server, text.local)
 
 
 _Difference: TypeAlias = tuple[tuple[str, ...], str, Verdict, Verdict]
@@ -223,28 +223,27 @@ def _lint_order(state: QueryState, type_of: TypeOf) -> Iterator[Finding]:
             if rules not in named:
                 named[rules] = None
                 text = RULES[rules[0]]
-                yield Finding(rules, place, words, f"does this: {text.server}", f"this: {text.local}")
+                yield Finding(rules, place, words, text.server, text.local)
 
 
 def _order_differences(
     item: OrderKey, order: tuple[OrderKey, ...], type_of: TypeOf
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Pairs of objects that differ in one order key, or in none."""
+    """Pairs of objects that differ in one order key; and, for the first key, objects that tie in all of them."""
     key = item.key
     values = order_values(type_of(key)) if key != "objectId" else ["a", "b"]
     rows: list[dict[str, Value]] = [{key: value} for value in values]
+    if item is order[0] and all(other.key != "objectId" for other in order):
+        same = {other.key: True for other in order}
+        rules = order_rules([same, same], order)
+        if rules:
+            yield rules, ("objects tie",)
     if key not in ALWAYS_PRESENT:
         rows = [{}, {key: None}, *rows]
-    first = {} if not values else {key: values[0]}
-    unique = any(other.key == "objectId" for other in order)
-    for left in rows:
-        for right in (first, *rows) if len(rows) < 20 else (first, rows[0], rows[1], *rows[2:]):
-            if left is right and unique:
-                continue
-            rules = order_rules([left, right], (item,))
-            if rules and not (unique and rules == ("ties_follow_order",)):
-                words = dict.fromkeys(f"`{key}` is {described(row, key)}" for row in (left, right))
-                yield rules, tuple(words) if rules != ("ties_follow_order",) else ("objects tie",)
+    for left, right in product(rows, rows):
+        rules = order_rules([left, right], (item,))
+        if rules and rules != ("ties_follow_order",):
+            yield rules, tuple(dict.fromkeys(f"`{key}` is {described(row, key)}" for row in (left, right)))
 
 
 def _lint_options(state: QueryState) -> Iterator[Finding]:

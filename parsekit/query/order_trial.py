@@ -1,9 +1,9 @@
 """Which rules the two dialects' orders of the same objects are owed to.
 
-Order cannot be tried rule by rule as conditions are: each dialect sorts in its own way. So the objects are changed
-instead: without the objects that lack an order key the difference cannot come from where missing values go, with
-an insertion number as the last order key not from ties, and so on. The smallest change after which both sort
-alike names the rules.
+Order cannot be tried rule by rule as conditions are: each dialect sorts in its own way. So the objects are
+changed instead: without the objects that lack an order key the difference cannot come from where missing
+values go, with an insertion number as the last order key not from ties, and so on. The smallest change
+after which both sort alike names the rules.
 
 Not said here: how a dialect sorts (``ordering``).
 """

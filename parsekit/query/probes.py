@@ -1,10 +1,12 @@
 """Objects to try a condition on: what a key may hold, seen from the argument that it is compared with.
 
-``lint`` asks the matcher about these in both dialects, so nobody has to write down a second time where an operator
-differs. A probe is an object with the key under test and nothing else, and a few words on what is special about it.
+``lint`` asks the matcher about these in both dialects, so nobody has to write down a second time where an
+operator differs. A probe is an object with the key under test and nothing else, and a few words on what is
+special about it.
 
-What a key may hold follows from its field's type. Without a schema it is taken to hold what its argument is, other
-plain values, arrays and objects of them, null, or nothing; Files, points and pointers only where the argument is one.
+What a key may hold follows from its field's type. Without a schema it is taken to hold what its argument
+is, other plain values, arrays and objects of them, null, or nothing; Files, points and pointers only where
+the argument is one.
 """
 
 from __future__ import annotations
@@ -25,13 +27,27 @@ from parsekit.values import (
     kind_of,
 )
 
-__all__ = ["ALWAYS_PRESENT", "TEXTS", "Probe", "order_values", "probes_of", "values_of"]
+__all__ = ["ALWAYS_PRESENT", "Probe", "described", "order_values", "probes_of"]
 
 Probe = tuple[str, dict[str, Value]]
 """What is special about an object, and the object."""
 
 ALWAYS_PRESENT: Final = frozenset({"objectId", "createdAt", "updatedAt"})
-TEXTS: Final = ("", "a", "b", "A", "À", "é", "e\u0301", "ü", "\uff5e", "\U0001f600", "straße", "a\nb", "a\r\nb")
+_TEXTS: Final = (
+    "",
+    "a",
+    "b",
+    "A",
+    "À",
+    "é",
+    "e\u0301",
+    "ü",
+    "\uff5e",
+    "\U0001f600",
+    "straße",
+    "a\nb",
+    "a\r\nb",
+)
 """Texts that the dialects can tell apart: by case, by composition, by UTF-16 order, by line ends."""
 
 _DAY: Final = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
@@ -69,10 +85,12 @@ def _of_type(atoms: Iterable[Value], *types: type) -> list[Any]:
 
 def _texts(atoms: list[Value]) -> list[str]:
     found = _of_type(atoms, str)
-    patterns = [atom.pattern.removeprefix("^\\Q").removesuffix("\\E") for atom in _of_type(atoms, RegexPattern)]
+    patterns = [
+        atom.pattern.removeprefix("^\\Q").removesuffix("\\E") for atom in _of_type(atoms, RegexPattern)
+    ]
     dates = [text for moment in _of_type(atoms, datetime) for text in (moment.isoformat(),)]
     own = [*found, *patterns, *dates]
-    return [*own, *(text + "x" for text in own), *(text.upper() for text in own), *TEXTS]
+    return [*own, *(text + "x" for text in own), *(text.upper() for text in own), *_TEXTS]
 
 
 def _numbers(atoms: list[Value]) -> list[int | float]:
@@ -104,11 +122,17 @@ def _pointers(atoms: list[Value]) -> list[Pointer]:
 def _objects(atoms: list[Value]) -> list[dict[str, Value]]:
     found = _of_type(atoms, dict)
     turned = [dict(reversed(item.items())) for item in found]
-    return [{}, *found, *turned, *({"k": atom} for atom in atoms if not isinstance(atom, RegexPattern)), {"b": 1, "a": 2}]
+    return [
+        {},
+        *found,
+        *turned,
+        *({"k": atom} for atom in atoms if not isinstance(atom, RegexPattern)),
+        {"b": 1, "a": 2},
+    ]
 
 
 def _arrays(atoms: list[Value]) -> list[list[Value]]:
-    plain = [atom for atom in atoms if not isinstance(atom, RegexPattern) and kind_is_value(atom)]
+    plain = [atom for atom in atoms if not isinstance(atom, RegexPattern) and _is_value(atom)]
     return [
         [],
         [None],
@@ -124,7 +148,7 @@ def _arrays(atoms: list[Value]) -> list[list[Value]]:
     ]  # fmt: skip
 
 
-def kind_is_value(atom: object) -> bool:
+def _is_value(atom: object) -> bool:
     """Whether an atom of an argument is a value that an object can hold."""
     try:
         kind_of(atom)
@@ -133,7 +157,7 @@ def kind_is_value(atom: object) -> bool:
     return True
 
 
-def values_of(kind: str, argument: Any) -> list[Value]:
+def _values_of(kind: str, argument: Any) -> list[Value]:
     """Values of a kind, near ``argument`` and far from it."""
     atoms = _atoms(argument)
     texts = _of_type(atoms, str)
@@ -167,7 +191,7 @@ def values_of(kind: str, argument: Any) -> list[Value]:
 def _kinds(field_type: str | None, argument: Any) -> list[str]:
     if field_type is not None:
         return [_KIND_OF_TYPE.get(field_type, "object")]
-    own = [kind_of(atom) for atom in _atoms(argument) if kind_is_value(atom)]
+    own = [kind_of(atom) for atom in _atoms(argument) if _is_value(atom)]
     return list(dict.fromkeys([*(kind for kind in own if kind in _ARTICLES), *_PLAIN]))
 
 
@@ -180,7 +204,7 @@ def probes_of(leaf: Constraint, field_type: str | None) -> Iterator[Probe]:
     for kind in _kinds(field_type, leaf.argument):
         article = _ARTICLES[kind]
         if not path:
-            for value in values_of(kind, leaf.argument):
+            for value in _values_of(kind, leaf.argument):
                 yield f"`{first}` is {article}", {first: value}
         elif kind == "object":
             yield from _nested(first, path, leaf.argument)
@@ -191,14 +215,16 @@ def probes_of(leaf: Constraint, field_type: str | None) -> Iterator[Probe]:
             yield f"`{first}` is an array", {first: []}
             yield f"`{first}` is an array", {first: [_atoms(leaf.argument)[0]]}
         else:
-            for value in values_of(kind, leaf.argument)[:3]:
+            for value in _values_of(kind, leaf.argument)[:3]:
                 yield f"`{first}` is {article}", {first: value}
 
 
 def _nested(first: str, path: list[str], argument: Any) -> Iterator[Probe]:
     """Objects whose ``first`` is a dictionary, with everything at every place of the path."""
     for depth in range(len(path)):
-        place = f" `{'.'.join(path[: depth + 1])}`" if not first else f"`{'.'.join((first, *path[: depth + 1]))}`"
+        place = (
+            f" `{'.'.join(path[: depth + 1])}`" if not first else f"`{'.'.join((first, *path[: depth + 1]))}`"
+        )
         for words, value in _anything(argument):
             inner: Value = {} if value is MISSING else {path[depth]: value}
             for part in reversed(path[:depth]):
@@ -213,16 +239,15 @@ def _anything(argument: Any) -> Iterator[tuple[str, Value]]:
     yield "null", None
     for kind, article in _ARTICLES.items():
         if kind != "relation":
-            for value in values_of(kind, argument):
+            for value in _values_of(kind, argument):
                 yield article, value
 
 
 def order_values(field_type: str | None) -> list[Value]:
     """A few values of every kind that a field of this type may hold, for ordering."""
-    kinds = list(_ARTICLES) if field_type is None else [_KIND_OF_TYPE.get(field_type, "object")]
-    if field_type is None:
-        kinds = list(_PLAIN)
-    return [value for kind in kinds for value in values_of(kind, "b")[:13]]
+    kinds = _PLAIN if field_type is None else (_KIND_OF_TYPE.get(field_type, "object"),)
+    counts = {"string": len(_TEXTS) + 3}
+    return [value for kind in kinds for value in _values_of(kind, "b")[: counts.get(kind, 3)]]
 
 
 def described(row: Mapping[str, Value], key: str) -> str:

@@ -56,8 +56,8 @@ def _redirected(call: Call, state: QueryState) -> tuple[QueryState, bool]:
         return state, False
     schema = call.engine.schema.get(state.class_name)
     field = None if schema is None else schema.fields.get(state.redirect_key)
-    target = field.target if field is not None and field.type == "Relation" else state.class_name
-    return attrs.evolve(state, class_name=target, redirect_key=None), True
+    target = field.target if field is not None and field.type == "Relation" else None
+    return attrs.evolve(state, class_name=target or state.class_name, redirect_key=None), True
 
 
 def get(call: Call, class_name: str, object_id: str) -> Response:

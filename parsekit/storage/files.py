@@ -5,7 +5,7 @@ Good for small files that shall travel with the database; big ones belong in a f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from parsekit.errors import ObjectNotFoundError
 
@@ -40,11 +40,11 @@ class DatabaseFiles:
     def read(self, name: str) -> tuple[bytes, str | None]:
         """A file's bytes and content type. Raises ``ObjectNotFoundError`` (101)."""
         connection = self._store.database.reader()
-        row = connection.execute(_READ, (name,)).fetchone() if connection.execute(_EXISTS).get else None
+        row: Any = connection.execute(_READ, (name,)).fetchone() if connection.execute(_EXISTS).get else None
         if row is None:
             raise ObjectNotFoundError("File not found.")
         data, content_type = row
-        return data, content_type  # type: ignore[return-value]
+        return data, content_type
 
     def delete(self, name: str) -> None:
         """Remove a file. Raises ``ObjectNotFoundError`` (101)."""

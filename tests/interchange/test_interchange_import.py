@@ -60,7 +60,7 @@ def write(path, text):
 
 
 def refused(engine, path, **options):
-    """The problems of a file that must be refused, without the path in front; nothing may have been written."""
+    """The problems of a file that must be refused, without its path; nothing may have been written."""
     with pytest.raises(RefusedInputError) as caught:
         import_file(engine, path, **options)
     assert all(problem.startswith(f"{path}") for problem in caught.value.problems)
@@ -215,7 +215,7 @@ def test_inside_a_transaction_it_is_all_or_nothing(engine):
 
 def test_a_value_that_must_be_unique_names_the_object_that_repeats_it(engine):
     records = [*deals(3), Record("Deal", {"objectId": "other", "title": "Deal 1"})]
-    with pytest.raises(RefusedInputError, match="import, object 4: .*title must be unique"):
+    with pytest.raises(RefusedInputError, match=r"import, object 4: .*title must be unique"):
         import_objects(engine, records)
     assert PFQuery("Deal").count() == 0
 
@@ -247,7 +247,7 @@ def test_every_wrong_line_is_told_at_once(engine, tmp_path):
     problems = refused(engine, path)
     expected = [
         "line 2: Deal: title is required",
-        'line 3: Deal: objectId "d1" is a duplicate of line 1; expected every id once. Fix: delete one of the two',
+        'line 3: Deal: objectId "d1" is a duplicate of line 1; expected every id once. Fix: delete one',
         "line 4: Deal: schema mismatch for Deal.title; expected String but got Number",
         "line 5: Deal: stage must be one of: lead, won",
         "line 6: Deal: This is not a valid Date",

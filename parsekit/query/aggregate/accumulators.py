@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from parsekit.codec import JSON
 from parsekit.errors import InvalidQueryError
@@ -38,7 +38,7 @@ class _Sum:
 
     def take(self, value: Value | Missing) -> None:
         if _is_number(value):
-            self.total += value
+            self.total += cast("float", value)
 
     def result(self) -> Value:
         return self.total
@@ -53,7 +53,7 @@ class _Average(_Sum):
 
     def take(self, value: Value | Missing) -> None:
         if _is_number(value):
-            self.total += value
+            self.total += cast("float", value)
             self.count += 1
 
     def result(self) -> Value:

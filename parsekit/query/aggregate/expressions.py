@@ -182,7 +182,9 @@ _SPECIAL: Final[dict[str, Callable[[JSON], Expression]]] = {
 
 
 def _truth(value: Value | Missing) -> bool:
-    return not (value is MISSING or value is None or value is False or (_is_number(value) and value == 0))
+    if value is MISSING or value is None or value is False:
+        return False
+    return not _is_number(value) or bool(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -52,7 +52,7 @@ def decode_request(parameters: Mapping[str, JSON]) -> AggregateRequest:
     return AggregateRequest(check_pipeline(given))
 
 
-def check_pipeline(pipeline: Mapping[str, JSON] | Sequence[JSON]) -> tuple[Stage, ...]:
+def check_pipeline(pipeline: JSON) -> tuple[Stage, ...]:
     """The stages of a pipeline, given as a list or as one object of stages.
 
     Raises:

@@ -145,9 +145,11 @@ def _group(flow: _Flow, argument: JSON) -> _Flow:
 def _project(flow: _Flow, argument: JSON) -> _Flow:
     if not isinstance(argument, dict) or not argument:
         raise InvalidQueryError("Invalid $project :: caused by :: projection specification must have at least one field")
-    kept, dropped, computed = [], [], {}
+    kept: list[str] = []
+    dropped: list[str] = []
+    computed: dict[str, Expression] = {}
     for key, item in argument.items():
-        name = _PARSE_NAMES.get(key, _RAW_NAMES.get(key, key))
+        name = _PARSE_NAMES.get(key) or _RAW_NAMES.get(key) or str(key)
         if isinstance(item, bool | int | float):
             (kept if item else dropped).append(name)
         else:
@@ -270,10 +272,13 @@ def _sort_by_count(flow: _Flow, argument: JSON) -> _Flow:
 def _replace_root(flow: _Flow, argument: JSON) -> _Flow:
     expression = argument.get("newRoot") if isinstance(argument, dict) and "newRoot" in argument else argument
     root = compile_expression(expression)
-    made = [stored_form(root(document)) for document in flow.documents]
-    if not all(isinstance(document, dict) for document in made):
-        raise InvalidQueryError("'newRoot' expression must evaluate to an object")
-    return _Flow([dict(document) for document in made], {})
+    made: list[Document] = []
+    for document in flow.documents:
+        new = root(document)
+        if not isinstance(new, dict):
+            raise InvalidQueryError("'newRoot' expression must evaluate to an object")
+        made.append(dict(new))
+    return _Flow(made, {})
 
 
 _STAGES: Final[dict[str, Callable[[_Flow, JSON], _Flow]]] = {

@@ -1,0 +1,93 @@
+"""Declarative ownership: the ACL that a class gives its objects, and how it follows the fields that it names.
+
+``Ownership(read=("assignedTo", "role:manager"), write=("assignedTo", "role:manager"))`` on a class says: whoever
+``assignedTo`` refers to, and the members of ``manager``, may read and write. A new object whose creator sends no ACL gets
+that one. When ``assignedTo`` changes later, the rights that came through it go from the old user to the new one; what
+else stands in the object's ACL, such as a right that somebody was given by hand, stays.
+
+An ACL that is sent is taken as it is, and an object without an ACL stays public. Pure; the write path asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from parsekit.acl.acl import PUBLIC
+from parsekit.acl.clp import default_object_acl
+from parsekit.acl.principal import Principal
+from parsekit.schema import ClassSchema, Ownership
+from parsekit.values import MISSING, Missing, Pointer, Value
+
+__all__ = ["acl_of_new_object", "owned_acl", "transferred_acl"]
+
+_CREATOR: Final = "currentUser"
+_ROLE: Final = "role:"
+
+Acl = dict[str, dict[str, bool]]
+
+
+def acl_of_new_object(
+    class_schema: ClassSchema, fields: Mapping[str, Value], principal: Principal
+) -> dict[str, Value] | None:
+    """The ACL of a new object whose creator sends none; ``None`` to leave it public."""
+    if class_schema.ownership is None:
+        return default_object_acl(class_schema, principal)
+    return owned_acl(class_schema.ownership, fields, principal.user_id)
+
+
+def owned_acl(
+    ownership: Ownership, fields: Mapping[str, Value], creator_id: str | None = None
+) -> dict[str, Value]:
+    """The ACL that ``ownership`` gives an object of these fields. Nobody is in it who is not declared."""
+    acl: dict[str, Value] = {}
+    for access, entries in (("read", ownership.read), ("write", ownership.write)):
+        for name in _named(entries, fields, creator_id):
+            acl.setdefault(name, {})[access] = True
+    return acl
+
+
+def transferred_acl(
+    ownership: Ownership,
+    acl: Mapping[str, Value],
+    before: Mapping[str, Value],
+    after: Callable[[str], Value | Missing],
+) -> dict[str, Value] | None:
+    """``acl`` after a change of fields: rights through the fields go to whom these refer to now; ``None`` for no change.
+
+    ``before`` are the fields as they were, ``after`` gives those that will be.
+    """
+    keys = {entry for entry in (*ownership.read, *ownership.write) if _is_field(entry)}
+    now = {key: value for key in keys if (value := after(key)) is not MISSING}
+    result: Acl = {name: dict(rights) for name, rights in acl.items()}
+    for access, entries in (("read", ownership.read), ("write", ownership.write)):
+        through = [entry for entry in entries if _is_field(entry)]
+        old, new = set(_named(through, before, None)), set(_named(through, now, None))
+        for name in old - new:
+            result.get(name, {}).pop(access, None)
+        for name in new - old:
+            result.setdefault(name, {})[access] = True
+    result = {name: rights for name, rights in result.items() if rights}
+    return None if result == acl else dict(result)
+
+
+def _is_field(entry: str) -> bool:
+    return entry not in (PUBLIC, _CREATOR) and not entry.startswith(_ROLE)
+
+
+def _named(entries: Iterable[str], fields: Mapping[str, Value], creator_id: str | None) -> Iterator[str]:
+    """Whom entries mean, as an ACL names them."""
+    for entry in entries:
+        if entry == _CREATOR:
+            if creator_id is not None:
+                yield creator_id
+        elif _is_field(entry):
+            yield from _users(fields.get(entry))
+        else:
+            yield entry
+
+
+def _users(value: Value) -> Iterator[str]:
+    for item in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(item, Pointer) and item.class_name == "_User":
+            yield item.object_id

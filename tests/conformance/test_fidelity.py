@@ -1,0 +1,9 @@
+"""The fidelity page says what the tests say."""
+
+from __future__ import annotations
+
+from tests.conformance.fidelity import PAGE, page
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m tests.conformance.fidelity"
