@@ -20,6 +20,7 @@ from parsekit.schema import (
     ClassSchema,
     Field,
     Index,
+    Ownership,
     Schema,
     default_fields,
     field_for_value,
@@ -31,7 +32,8 @@ from parsekit.values import MISSING, Missing, Value
 
 __all__ = ["class_from_json", "class_to_json", "field_to_json", "index_kind", "schema_from_json", "schema_to_json"]
 
-_CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions")
+_CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions", "ownership")
+_ACCESSES: Final = ("read", "write")
 _DIRECTIONS: Final[dict[str, Value]] = {"text": "text", "geo": "2dsphere"}
 _FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum", "description")
 
@@ -101,7 +103,39 @@ def class_from_json(
         problems.append(f"{place}.classLevelPermissions: expected an object, got {type(permissions).__name__}")
         permissions = None
     frozen = None if permissions is None else MappingProxyType(dict(permissions))
-    return ClassSchema.new(name, fields, indexes=indexes, permissions=frozen)
+    ownership = None
+    if "ownership" in entry:
+        ownership = _ownership(entry["ownership"], known, f"{place}.ownership", problems)
+    return ClassSchema.new(name, fields, indexes=indexes, permissions=frozen, ownership=ownership)
+
+
+def _ownership(
+    entry: Value, known: Mapping[str, Field], place: str, problems: list[str]
+) -> Ownership | None:
+    if not isinstance(entry, Mapping):
+        problems.append(f'{place}: expected an object such as {{"read": ["owner"], "write": ["owner"]}}')
+        return None
+    _unknown_keys(entry, _ACCESSES, place, problems)
+    named: dict[str, tuple[str, ...]] = {}
+    for access in _ACCESSES:
+        names = entry.get(access, [])
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            problems.append(f"{place}.{access}: expected a list of fields, roles, currentUser or *")
+            continue
+        problems.extend(_ownership_problems(names, known, f"{place}.{access}"))
+        named[access] = tuple(names)
+    return Ownership(named.get("read", ()), named.get("write", ()))
+
+
+def _ownership_problems(names: Iterable[str], known: Mapping[str, Field], place: str) -> Iterable[str]:
+    for name in names:
+        if name in ("*", "currentUser") or name.startswith("role:"):
+            continue
+        field = known.get(name)
+        if field is None:
+            yield f'{place}: there is no field "{name}"{did_you_mean(name, known)}; write roles as role:{name}'
+        elif field.type != "Array" and (field.type != "Pointer" or "_User" not in field.targets):
+            yield f'{place}: field "{name}" is {field.describe()}; name a Pointer<_User> or an Array of users'
 
 
 def _unknown_keys(entry: Mapping[str, Value], known: Iterable[str], place: str, problems: list[str]) -> None:
@@ -266,6 +300,8 @@ def class_to_json(item: ClassSchema) -> dict[str, Value]:
         "fields": {key: field_to_json(field) for key, field in item.fields.items()},
         "classLevelPermissions": dict(item.permissions or OPEN_PERMISSIONS),
     }
+    if item.ownership is not None:
+        entry["ownership"] = {"read": list(item.ownership.read), "write": list(item.ownership.write)}
     if item.indexes:
         entry["indexes"] = {
             index.name: {

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import attrs
 
 from parsekit.acl.acl import canonical_acl
+from parsekit.acl.ownership import owned_acl
 from parsekit.acl.system import forbidden
 from parsekit.codec import check_interior
 from parsekit.engine.write import Change
@@ -220,6 +221,8 @@ class Bulk:
             fields["objectId"] = new.object_id
             fields["createdAt"] = new.created_at
             fields["updatedAt"] = new.updated_at or new.created_at
+            if new.acl is None and layout.schema.ownership is not None:
+                new.acl = owned_acl(layout.schema.ownership, fields)
             number = 0 if new.acl is None else store.acl_number(connection, canonical_acl(new.acl))
             rows.append((fields, number))
         if nulls - layout.null_keys:

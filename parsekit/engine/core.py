@@ -25,6 +25,7 @@ from parsekit.cloud import CloudCode
 from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
+from parsekit.engine.comparing import compare_dialects
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.hooks import EngineHooks
@@ -41,13 +42,14 @@ from parsekit.errors import EngineError
 from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
 from parsekit.operations import OperationSet
+from parsekit.query.compare import DialectComparison
 from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
 from parsekit.storage.database import Synchronous
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
-from parsekit.values import FileReference, Value
+from parsekit.values import FileReference, MISSING, Value
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
 
@@ -327,6 +329,10 @@ class ParseEngine:
         """The rows of an aggregation pipeline over the objects of a query."""
         return self.aggregation.rows(state, pipeline, principal)
 
+    def compare_dialects(self, state: QueryState, principal: Principal) -> DialectComparison:
+        """Where Parse Server and the iOS local datastore answer a query differently."""
+        return compare_dialects(self, state, principal)
+
     def stream_objects(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
@@ -335,7 +341,12 @@ class ParseEngine:
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Save objects and the unsaved ones that they refer to."""
-        self._saving.save(objects, principal)
+        password = next((obj.raw("password") for obj in objects if obj.class_name == "_User"), MISSING)
+        if password is MISSING:
+            self._saving.save(objects, principal)
+            return
+        with self.accounts.preparing(password=password, installation_id=principal.installation_id):
+            self._saving.save(objects, principal)
 
     def delete_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Delete objects."""

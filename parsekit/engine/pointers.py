@@ -26,7 +26,7 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
     Raises:
         InvalidPointerError: an object in them has not been saved.
     """
-    if all(_is_plain(operation) for _, operation in operations.items()):
+    if not any(_holds_object(operation) for _, operation in operations.items()):
         return operations
     plain = OperationSet()
     for key, operation in operations.items():
@@ -34,8 +34,19 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
     return plain
 
 
-def _is_plain(operation: Operation) -> bool:
-    return type(operation) is Set and type(operation.value) in _SCALARS
+def _holds_object(operation: Operation) -> bool:
+    if type(operation) is Set:
+        value = operation.value
+        return type(value) not in _SCALARS and _has_object(value)
+    return any(_has_object(getattr(operation, field.name)) for field in attrs.fields(type(operation)))
+
+
+def _has_object(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_has_object, value))
+    if isinstance(value, dict):
+        return any(map(_has_object, value.values()))
+    return isinstance(value, PFObject) or (attrs.has(type(value)) and hasattr(type(value), "operations"))
 
 
 def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:

@@ -43,7 +43,7 @@ class PrincipalView:
     ``ids`` is what ACLs may call the principal, ``None`` for a master, to whom no ACL applies.
     """
 
-    __slots__ = ("_accesses", "_readings", "_store", "ids", "prepared", "principal", "role_names")
+    __slots__ = ("_accesses", "_catalog", "_readings", "_store", "ids", "prepared", "principal", "role_names")
 
     def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
         self.principal = principal
@@ -51,6 +51,7 @@ class PrincipalView:
         # SAFETY: without ids no ACL test is made; only masters are without.
         self.ids = None if principal.bypasses_permissions else principal_ids(principal, role_names)
         self._store = store
+        self._catalog = store.catalog
         self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
         self.prepared: dict[str, Any] = {}
         """What the read path remembers of gets by id, by class."""
@@ -63,7 +64,8 @@ class PrincipalView:
         if found is None:
             schema = self._store.catalog.schema.get(class_name)
             found = authorize(schema, class_name, operation, self.principal, self.role_names, during=during)
-            self._accesses[key] = found
+            if self._store.catalog is self._catalog:  # else this is what an uncommitted change of the schema shows
+                self._accesses[key] = found
         return found
 
     def reading(self, class_name: str, operation: Operation) -> Reading:
@@ -101,10 +103,10 @@ class Views:
     def of(self, principal: Principal) -> PrincipalView:
         """The view of a principal."""
         view = self._views.get(principal)
-        if view is None or self._store.database.in_write:
+        if view is None or self._store.has_uncommitted:
             names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
             view = PrincipalView(principal, names, self._store)
-            if self._store.database.in_write:
+            if self._store.has_uncommitted:
                 return view  # what an uncommitted change shows is nobody else's
             if len(self._views) >= _MOST_VIEWS:
                 self._views = {}

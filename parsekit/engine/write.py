@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 import attrs
 
 from parsekit.acl.acl import canonical_acl
-from parsekit.acl.clp import default_object_acl
+from parsekit.acl.ownership import acl_of_new_object, transferred_acl
 from parsekit.acl.policy import Access
 from parsekit.acl.system import missing_object, system_refusal
 from parsekit.engine.effects import check_values, fill_defaults, still_required, work_out
@@ -216,7 +216,7 @@ class WritePath:
         fields["updatedAt"] = updated_at or write.now
         acl = write.acl
         if acl is MISSING:
-            acl = default_object_acl(layout.schema, write.view.principal)
+            acl = acl_of_new_object(layout.schema, fields, write.view.principal)
         layout = self._mark_nulls(connection, layout, fields)
         number = 0 if acl is None else self._store.acl_number(connection, canonical_acl(acl))
         self._store.writer.insert(connection, layout, fields, number)
@@ -262,6 +262,10 @@ class WritePath:
         check_values(write, layout.schema)
         if rules is not None:
             rules.before_write(write, connection)
+        ownership = layout.schema.ownership
+        if ownership is not None and write.acl is MISSING and write.old_acl is not None:
+            followed = transferred_acl(ownership, write.old_acl, old.fields, write.value)
+            write.acl = MISSING if followed is None else followed
         self._put(connection, write, layout, old)
         if rules is not None:
             rules.after_write(write, connection)

@@ -34,10 +34,12 @@ class OperationSet:
         Raises:
             ObjectiveCError: under ``SDK_RULES``, the SDK refuses the pair. Nothing has changed then.
         """
-        parts = self._parts.get(key, ())
+        if key not in self._parts:
+            self._parts[key] = (merge(None, operation, self.rules),)
+            return
+        parts = self._parts[key]
         sealed = self._sealed.get(key, 0)
-        if parts:
-            merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
+        merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
         open_part = parts[sealed] if len(parts) > sealed else None
         self._parts[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
 
@@ -93,7 +95,7 @@ class OperationSet:
     def items(self) -> Iterator[tuple[str, Operation]]:
         """The keys with their operations."""
         for key, parts in self._parts.items():
-            yield key, self._merged(parts)
+            yield key, parts[0] if len(parts) == 1 else self._merged(parts)
 
     def _merged(self, parts: tuple[Operation, ...]) -> Operation:
         answer = parts[0]

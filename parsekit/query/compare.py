@@ -21,11 +21,22 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.dialect_rules import RULES, LookupOf, Trial, Verdict
 from parsekit.query.evaluate import find_objects
 from parsekit.query.lint import Finding, lint
+from parsekit.query.matcher import Lookup
 from parsekit.query.order_trial import order_rules
 from parsekit.query.state import QueryState
+from parsekit.query.where import NO_LIMIT
 from parsekit.values import MISSING, Value
 
-__all__ = ["Answer", "DialectComparison", "Difference", "Disagreement", "Finding", "compare", "lint"]
+__all__ = [
+    "Answer",
+    "DialectComparison",
+    "Difference",
+    "Disagreement",
+    "Finding",
+    "compare",
+    "lint",
+    "sub_results",
+]
 
 Row = TypeVar("Row", bound=Mapping[str, Value])
 
@@ -146,6 +157,14 @@ def compare(
     )
 
 
+def sub_results(rows: Iterable[Row], query: QueryState, rules: Dialect, lookup: Lookup | None) -> list[Row]:
+    """The results of a sub-query under given rules, for a ``Lookup``: without the default limit in any of them."""
+    if not rules.subquery_pages:
+        query = attrs.evolve(query, order=(), skip=0, limit=None)
+    limit = NO_LIMIT if query.limit is None else query.limit
+    return find_objects(rows, attrs.evolve(query, dialect=rules, limit=limit), lookup)
+
+
 def _leaves(where: Node) -> Iterator[Constraint]:
     seen: list[Constraint] = []
     for leaf in constraints_of(where):
@@ -228,7 +247,7 @@ def _missing(state: QueryState, common: Sequence[Row], server: Dialect) -> Itera
             yield Difference(
                 ("missing_first",),
                 f"`{item.key}` is missing on {_objects(state.class_name, len(names))}: "
-                f"the server sorts them {there}, the iOS local datastore {here}",
+                f"the server sorts {'it' if len(names) == 1 else 'them'} {there}, the iOS local datastore {here}",
                 tuple(names),
             )
 

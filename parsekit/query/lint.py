@@ -30,12 +30,12 @@ from parsekit.query.state import OrderKey, QueryState
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
-    from parsekit.schema import ClassSchema
+    from parsekit.schema import Schema
 
 __all__ = ["Finding", "TypeOf", "lint", "types_of"]
 
-TypeOf: TypeAlias = Callable[[str], str | None]
-"""The type of a field of the queried class (``"String"``, ...), ``None`` for an unknown one."""
+TypeOf: TypeAlias = Callable[[str, str], str | None]
+"""Class and key -> the type of the field (``"String"``, ...), ``None`` for an unknown one."""
 
 _NOW: Final = datetime(2024, 3, 1, tzinfo=UTC)
 
@@ -71,11 +71,12 @@ def _either(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def types_of(schema: ClassSchema) -> TypeOf:
-    """The field types of a class for ``lint``."""
+def types_of(schema: Schema) -> TypeOf:
+    """The field types of a schema for ``lint``."""
 
-    def type_of(key: str) -> str | None:
-        field = schema.fields.get(key)
+    def type_of(class_name: str, key: str) -> str | None:
+        described = schema.get(class_name)
+        field = None if described is None else described.fields.get(key)
         return None if field is None else field.type
 
     return type_of
@@ -88,9 +89,14 @@ def lint(state: QueryState, type_of: TypeOf | None = None) -> list[Finding]:
     >>> [finding.rules for finding in lint(QueryState("Deal", Constraint("stage", "$exists", True), limit=10))]
     [('null_exists',)]
     """
-    known = type_of or (lambda _: None)
-    found = [finding for leaf in _leaves(state.where) for finding in _lint_leaf(leaf, known)]
+    known = type_of or _unknown
+    leaves = _leaves(state.where)
+    found = [finding for leaf in leaves for finding in _lint_leaf(leaf, state.class_name, known)]
     return [*found, *_lint_order(state, known), *_lint_options(state)]
+
+
+def _unknown(class_name: str, key: str) -> None:  # noqa: ARG001 - a TypeOf that knows nothing
+    return None
 
 
 def _leaves(where: Node) -> list[Constraint]:
@@ -114,26 +120,26 @@ class _ProbeLookup:
     def find(self, query: QueryState) -> Sequence[Mapping[str, Value]]:
         return [{"objectId": "probe", "className": query.class_name, **row} for row in self.results or ({},)]
 
-    def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
+    def related_ids(self, owner: Pointer, key: str) -> Collection[str]:  # noqa: ARG002
         return ("probe",)
 
-    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:
+    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:  # noqa: ARG002
         return ("probe",)
 
     def is_relation(self, key: str) -> bool:
         return bool(key) and key == self.relation
 
-    def readable(self, acl: Mapping[str, Value] | None) -> bool:
+    def readable(self, acl: Mapping[str, Value] | None) -> bool:  # noqa: ARG002
         return True
 
-    def writable(self, acl: Mapping[str, Value] | None) -> bool:
+    def writable(self, acl: Mapping[str, Value] | None) -> bool:  # noqa: ARG002
         return True
 
     def now(self) -> datetime:
         return _NOW
 
 
-def _lint_leaf(leaf: Constraint, type_of: TypeOf) -> Iterator[Finding]:
+def _lint_leaf(leaf: Constraint, class_name: str, type_of: TypeOf) -> Iterator[Finding]:
     place = f"{leaf.key} {leaf.op}" if leaf.key else leaf.op
     argument = leaf.argument
     if isinstance(argument, RelatedTo):
@@ -143,11 +149,11 @@ def _lint_leaf(leaf: Constraint, type_of: TypeOf) -> Iterator[Finding]:
     if isinstance(inner, QueryState):
         if inner.limit is not None or inner.skip:
             yield _plain_finding("subquery_pages", place)
-        for finding in lint(attrs.evolve(inner, order=(), limit=1, include=(), keys=None), None):
+        for finding in lint(attrs.evolve(inner, order=(), limit=1, include=(), keys=None), type_of):
             yield attrs.evolve(finding, place=f"{place}, sub-query: {finding.place}")
     if leaf.op == "$regex" and not literal_prefix(argument)[1] and not _is_literal(argument):
         yield _plain_finding("regex_flavor", place)
-    field_type = type_of(leaf.key.split(".")[0])
+    field_type = type_of(class_name, leaf.key.split(".")[0])
     if field_type == "Relation":
         yield _plain_finding("known_objects", place)
     yield from _grouped(place, _differences(leaf, field_type))
@@ -219,22 +225,22 @@ def _lint_order(state: QueryState, type_of: TypeOf) -> Iterator[Finding]:
     named: dict[tuple[str, ...], None] = {}
     for item in state.order:
         place = f"order by {'-' if item.descending else ''}{item.key}"
-        for rules, words in _order_differences(item, state.order, type_of):
+        for rules, when in _order_differences(state, item, type_of):
             if rules not in named:
                 named[rules] = None
                 text = RULES[rules[0]]
-                yield Finding(rules, place, words, text.server, text.local)
+                yield Finding(rules, place, when, text.server, text.local)
 
 
 def _order_differences(
-    item: OrderKey, order: tuple[OrderKey, ...], type_of: TypeOf
+    state: QueryState, item: OrderKey, type_of: TypeOf
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Pairs of objects that differ in one order key; and, for the first key, objects that tie in all of them."""
-    key = item.key
-    values = order_values(type_of(key)) if key != "objectId" else ["a", "b"]
+    key, order = item.key, state.order
+    values = order_values(type_of(state.class_name, key)) if key != "objectId" else ["a", "b"]
     rows: list[dict[str, Value]] = [{key: value} for value in values]
     if item is order[0] and all(other.key != "objectId" for other in order):
-        same = {other.key: True for other in order}
+        same: dict[str, Value] = {other.key: True for other in order}
         rules = order_rules([same, same], order)
         if rules:
             yield rules, ("objects tie",)

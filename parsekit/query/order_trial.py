@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Final
 
-
 from parsekit.errors import ParseError
 from parsekit.query.ast import ALWAYS, Node
 from parsekit.query.dialect import Dialect

@@ -209,8 +209,8 @@ def probes_of(leaf: Constraint, field_type: str | None) -> Iterator[Probe]:
         elif kind == "object":
             yield from _nested(first, path, leaf.argument)
         elif kind == "array":
-            for words, inner in _nested("", path, leaf.argument):
-                yield f"`{first}` is an array of objects, and there{words}", {first: [inner[""]]}
+            for _, inner in _nested("", path, leaf.argument):
+                yield f"`{first}` is an array of objects", {first: [inner[""]]}
             yield f"`{first}` is an array", {first: ["a"]}
             yield f"`{first}` is an array", {first: []}
             yield f"`{first}` is an array", {first: [_atoms(leaf.argument)[0]]}

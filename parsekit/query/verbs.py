@@ -131,8 +131,7 @@ class QueryVerbs(Generic[T]):
 
         binding = CURRENT.get()
         known = binding.engine.schema if schema is None and binding is not None else schema
-        described = None if known is None else known.get(self.class_name)
-        return lint(self.state(), None if described is None else types_of(described))
+        return lint(self.state(), None if known is None else types_of(known))
 
     def compare_dialects(self) -> DialectComparison:
         """Run the query under both dialects and say on which objects they disagree, and by which rules.

@@ -33,6 +33,8 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
 """``NORMAL`` survives kill -9; ``FULL`` survives power loss too; ``OFF`` is for data that may be lost."""
 
 _CHECKPOINT_PAGES: Final = 1000
+_INLINE_PAGES: Final = 16_000
+"""A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
 _ADVICE: Final[dict[type[Exception], str]] = {
     apsw.NotADBError: "it is not a parsekit database; give the path of one, or of a file that does not exist yet",
     apsw.ReadOnlyError: "it is read-only; make the file and its folder writable, or open it with read_only=True",
@@ -95,6 +97,7 @@ class Database:
         self._owner = 0
         self._depth = 0
         self._checkpointer: _Checkpointer | None = None
+        self._wake_at = _CHECKPOINT_PAGES
         self.on_commit: Callable[[], None] | None = None
         try:
             self.writer = self._open_writer()
@@ -286,7 +289,15 @@ class Database:
     # -- checkpoints and closing ---------------------------------------------------------------
 
     def _after_commit(self, connection: apsw.Connection, schema: str, pages: int) -> int:
-        if pages >= _CHECKPOINT_PAGES:
+        if pages < _CHECKPOINT_PAGES:
+            self._wake_at = _CHECKPOINT_PAGES
+        elif pages >= self._wake_at:
+            # not at every commit: waking a thread costs more than a small commit does
+            self._wake_at = pages + _CHECKPOINT_PAGES
+            if pages >= _INLINE_PAGES:
+                with contextlib.suppress(apsw.BusyError, apsw.FullError):
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                return apsw.SQLITE_OK
             if self._checkpointer is None:
                 self._checkpointer = _Checkpointer(self.path)
             self._checkpointer.wake()

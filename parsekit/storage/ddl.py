@@ -155,13 +155,12 @@ def index_name(table: str, name: str) -> str:
 def create_index(table: str, name: str, columns: Iterable[tuple[str, bool]], *, unique: bool) -> str:
     """An index on ``columns`` ((quoted name or expression, descending) pairs), ending in rowid and ACL unless unique.
 
-    The rowid makes the index serve the stable order of ties, which fall in the direction of the key before
-    them; the ACL lets a permission be tested without reading the row (law L2, performance notes E2).
+    The rowid makes the index serve the stable order of ties, the ACL lets a permission be tested without
+    reading the row (law L2, performance notes E2).
     """
-    keys = list(columns)
-    parts = [f"{column} DESC" if descending else column for column, descending in keys]
+    parts = [f"{column} DESC" if descending else column for column, descending in columns]
     if not unique:
-        parts += [quote(RID_COLUMN) + (" DESC" if keys[-1][1] else ""), quote(ACL_COLUMN)]
+        parts += [quote(RID_COLUMN), quote(ACL_COLUMN)]
     kind = "UNIQUE INDEX" if unique else "INDEX"
     return f"CREATE {kind} {quote(index_name(table, name))} ON {quote(table)} ({', '.join(parts)})"
 

@@ -284,10 +284,10 @@ class ClassLayout:
         return [column for column in self.columns.values() if column.names]
 
     def keeps_null(self, key: str) -> bool:
-        """Whether an explicit null under ``key`` differs from a missing key.
+        """Whether an explicit null under ``key`` of a new object differs from a missing key.
 
-        Not for a Pointer: MongoTransform keeps its null under another name than its ids, where nothing finds it
-        (recorded q-1154).
+        Not for a Pointer: on create MongoTransform keeps its null under another name than its ids, where nothing finds
+        it (recorded q-1154); a later update with null stores it as any other.
         """
         column = self.columns.get(key)
         return column is not None and column.field.type not in ("Pointer", "Relation")

@@ -95,6 +95,11 @@ class Store:
         """The catalog that this thread sees."""
         return self.plans.catalog
 
+    @property
+    def has_uncommitted(self) -> bool:
+        """Whether this thread's transaction has changed the catalog, the roles or the ACLs so far."""
+        return self._pending is not None and self.database.in_write
+
     def _plans_for(self, catalog: Catalog) -> PlanCache:
         return PlanCache(catalog, Dialect.SERVER, enabled=self._plan_cache_enabled)
 

@@ -129,7 +129,8 @@ class Writer:
         if layout.null_keys:
             gone = {*changed, *removed}
             before = [key for key, value in old.fields.items() if value is None]
-            after = [key for key in before if key not in gone] + list(_null_keys(layout, changed))
+            after = [key for key in before if key not in gone]
+            after += [key for key, value in changed.items() if value is None]
             if after != before:
                 names.append(NULLS_COLUMN)
                 cells.append(join_nulls(after))

@@ -84,7 +84,7 @@ def test_additions_change_no_type_and_index_what_exists(layer):
     ("layer", "class_name", "index"),
     [
         (PACKAGE, "Deal", {"stage": 1, "expectedCloseDate": 1}),
-        (PACKAGE, "Deal", {"stage": 1, "updatedAt": -1}),
+        (PACKAGE, "Deal", {"stage": 1, "updatedAt": 1}),
         (PACKAGE, "Deal", {"assignedTo": 1, "stage": 1, "expectedCloseDate": 1}),
         (PACKAGE, "Deal", {"company": 1}),
         (PACKAGE, "Activity", {"relatedTo": 1, "dueDate": 1}),
