@@ -9,17 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from crm_schema.stages import ActivityType, Stage
-from parsekit import PFObject
+from parsekit import PFObject, PFUser
 
 __all__ = ["Activity", "Company", "Contact", "Deal", "User"]
 
 
-class User(PFObject, class_name="_User"):
-    """Somebody who works with the CRM."""
-
-    username: str
-    email: str
-    password: str
+class User(PFUser, class_name="_User"):
+    """Somebody who works with the CRM. Username, email and password are ``PFUser``'s."""
 
 
 class Company(PFObject, class_name="Company"):

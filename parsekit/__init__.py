@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from parsekit.acl.acl import PFACL
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
-    from parsekit.engine.core import open_engine as open  # noqa: A004 - reads like the builtin it resembles
+    from parsekit.engine.core import open_engine as open
     from parsekit.errors import EngineError, ParseError, ParsekitError, SchemaError, StorageError
     from parsekit.object import PFObject
     from parsekit.query.builder import PFQuery
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from parsekit.values import PFGeoPoint, PFPolygon, Pointer
 
 __all__ = [
+    "PFACL",
     "ClassSchema",
     "Dialect",
     "EngineError",
     "Field",
     "Index",
-    "PFACL",
     "PFGeoPoint",
     "PFObject",
     "PFPolygon",

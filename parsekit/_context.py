@@ -18,11 +18,10 @@ from parsekit.errors import EngineError
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.object import PFObject
-    from parsekit.operations import OperationSet
     from parsekit.query.state import QueryState
     from parsekit.values import Value
 
-__all__ = ["Binding", "EngineProtocol", "current_binding", "current_engine", "CURRENT"]
+__all__ = ["CURRENT", "Binding", "EngineProtocol", "current_binding", "current_engine"]
 
 
 class EngineProtocol(Protocol):

@@ -17,9 +17,9 @@ from typing import ClassVar, Final
 
 __all__ = [
     "ERRORS_BY_CODE",
+    "AccountLinkedError",
     "AclError",
     "AggregateError",
-    "AccountLinkedError",
     "CacheMissError",
     "ClassNameError",
     "CommandUnavailableError",
@@ -383,7 +383,6 @@ class AggregateError(ParseError):
         self.errors: list[tuple[int, ParseError]] = []
 
 
-
 def _leaf_errors() -> dict[int, type[ParseError]]:
     return {kind.default_code: kind for kind in ParseError.__subclasses__()}
 
@@ -452,7 +451,8 @@ class RefusedInputError(ParsekitError, ValueError):
         lines = list(self.problems)
         if self.total > len(lines):
             lines.append(f"and {self.total - len(lines)} more")
-        super().__init__("\n".join(lines))
+        head = [] if self.total == 1 else [f"{self.total} problems in the input:"]
+        super().__init__("\n  ".join([*head, *lines]))
 
 
 class NotOfferedError(ParsekitError):

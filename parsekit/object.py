@@ -26,6 +26,14 @@ from parsekit.errors import (
     MissingKeyError,
     did_you_mean,
 )
+from parsekit.object_state import (
+    NO_FIELDS,
+    PLAIN,
+    SYSTEM_KEYS,
+    LocalState,
+    ResultContext,
+    ResultShape,
+)
 from parsekit.operations import (
     Add,
     AddUnique,
@@ -38,7 +46,6 @@ from parsekit.operations import (
     apply,
 )
 from parsekit.schema import ClassSchema
-from parsekit.object_state import CONTAINER, NO_FIELDS, PLAIN, POINTER, SYSTEM_KEYS, LocalState, ResultContext, ResultShape
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
     MISSING,
@@ -59,6 +66,7 @@ __all__ = ["LocalState", "PFObject", "ResultContext", "hydrate"]
 
 _SLOTS: Final = {"objectId": "object_id", "createdAt": "created_at", "updatedAt": "updated_at"}
 O = TypeVar("O", bound="PFObject")  # noqa: E741
+
 
 def hydrate(kind: type[O], rows: Sequence[tuple[Any, ...]], context: ResultContext) -> list[O]:
     """One object per row, about 0.3 us each: no value is decoded here."""
@@ -112,15 +120,19 @@ class PFObject:
         else:
             for attribute, value in values.items():
                 if not isinstance(getattr(kind, attribute, None), PFField):
-                    raise TypeError(f"{kind.__name__}: there is no attribute {attribute!r}{did_you_mean(attribute, dir(kind))}")
+                    raise TypeError(
+                        f"{kind.__name__}: there is no attribute {attribute!r}{did_you_mean(attribute, dir(kind))}"
+                    )
                 setattr(self, attribute, value)
 
     @classmethod
     def without_data(cls, class_name_or_id: str, object_id: str | None = None) -> Self:
         """A stub for a stored object: ``PFObject.without_data("Deal", id)`` or ``Deal.without_data(id)``."""
-        name, identity = (cls.parse_class_name, class_name_or_id) if object_id is None else (class_name_or_id, object_id)
+        name, identity = (
+            (cls.parse_class_name, class_name_or_id) if object_id is None else (class_name_or_id, object_id)
+        )
         if not name:
-            raise EngineError('PFObject.without_data: give the class name first, then the objectId')
+            raise EngineError("PFObject.without_data: give the class name first, then the objectId")
         return cls._stub(name, identity, None)
 
     @classmethod
@@ -151,9 +163,7 @@ class PFObject:
         return obj
 
     @classmethod
-    def from_fields(
-        cls, context: ResultContext, object_id: str | None, fields: Mapping[str, Value]
-    ) -> Self:
+    def from_fields(cls, context: ResultContext, object_id: str | None, fields: Mapping[str, Value]) -> Self:
         """A complete object of stored values, the ACL as JSON under ``ACL``; new without an objectId."""
         obj = object.__new__(cls)
         obj._context = context
@@ -320,7 +330,9 @@ class PFObject:
             binding = CURRENT.get()
             engine = self._context.shape.engine or (None if binding is None else binding.engine)
             if engine is not None:
-                return engine.relation(self, key) if isinstance(value, RelationReference) else engine.file(value)
+                return (
+                    engine.relation(self, key) if isinstance(value, RelationReference) else engine.file(value)
+                )
         return value
 
     def _includes(self, key: str) -> bool:
@@ -593,13 +605,28 @@ class PFObject:
         """What is pending now. It stays pending until ``saved``; what is done meanwhile survives that too."""
         return self._local().operations.snapshot()
 
+    def remember(self) -> Callable[[], None]:
+        """A call that makes the object what it is now: for a save whose transaction may still be rolled back."""
+        state = self._local()
+        kept = state.copy()
+
+        def restore() -> None:
+            self._state = kept
+
+        return restore
+
     def saved(self, operations: OperationSet, answer: Mapping[str, Value | Missing]) -> None:
         """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
         state = self._local()
-        for key in operations:
-            if key in state.estimated and not state.operations.has_newer(key, operations):
-                state.server[key] = state.estimated.pop(key)
-        state.operations.remove_saved(operations)
+        if state.operations.is_exactly(operations):
+            state.server.update(state.estimated)
+            state.estimated.clear()
+            state.operations.clear()
+        else:
+            for key in operations:
+                if key in state.estimated and not state.operations.has_newer(key, operations):
+                    state.server[key] = state.estimated.pop(key)
+            state.operations.remove_saved(operations)
         for key, value in answer.items():
             if key in ("objectId", "createdAt", "updatedAt"):
                 setattr(state, _SLOTS[key], value)

@@ -16,7 +16,17 @@ from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
 if TYPE_CHECKING:
     from parsekit.object import PFObject
 
-__all__ = ["CONTAINER", "NO_FIELDS", "PLAIN", "POINTER", "SYSTEM_KEYS", "FieldEntry", "LocalState", "ResultContext", "ResultShape"]
+__all__ = [
+    "CONTAINER",
+    "NO_FIELDS",
+    "PLAIN",
+    "POINTER",
+    "SYSTEM_KEYS",
+    "FieldEntry",
+    "LocalState",
+    "ResultContext",
+    "ResultShape",
+]
 
 PLAIN: Final = 0
 POINTER: Final = 1
@@ -110,7 +120,17 @@ NO_FIELDS: Final[dict[str, FieldEntry]] = {}
 class LocalState:
     """The changeable half of an object: what it was read from, what the server said since, what is pending."""
 
-    __slots__ = ("complete", "created_at", "estimated", "new", "object_id", "operations", "row", "server", "updated_at")
+    __slots__ = (
+        "complete",
+        "created_at",
+        "estimated",
+        "new",
+        "object_id",
+        "operations",
+        "row",
+        "server",
+        "updated_at",
+    )
 
     def __init__(self, row: tuple[Any, ...] | None, *, complete: bool, new: bool = False) -> None:
         self.row = row
@@ -122,3 +142,11 @@ class LocalState:
         self.updated_at: datetime | None = None
         self.complete = complete
         self.new = new
+
+    def copy(self) -> LocalState:
+        """An equal state that changes on its own."""
+        copy = LocalState(self.row, complete=self.complete, new=self.new)
+        copy.server, copy.estimated = dict(self.server), dict(self.estimated)
+        copy.operations = self.operations.copy()
+        copy.object_id, copy.created_at, copy.updated_at = self.object_id, self.created_at, self.updated_at
+        return copy

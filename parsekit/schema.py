@@ -30,6 +30,7 @@ from parsekit.values import MISSING, Missing, Value, equal, kind_of
 __all__ = [
     "DEFAULT_FIELDS",
     "FIELD_TYPES",
+    "OPEN_PERMISSIONS",
     "SYSTEM_CLASSES",
     "VOLATILE_CLASSES",
     "ClassSchema",
@@ -37,7 +38,6 @@ __all__ = [
     "FieldType",
     "Index",
     "Ownership",
-    "OPEN_PERMISSIONS",
     "Permissions",
     "Schema",
     "check_enum",
@@ -307,7 +307,9 @@ class ClassSchema:
             if key not in defaults and not is_field_name(key):
                 raise KeyNameError(f"invalid field name: {key}")
         merged = {index.name: index for index in (*default_indexes(name), *indexes)}
-        return ClassSchema(name, {**defaults, **(fields or {})}, tuple(merged.values()), permissions, ownership)
+        return ClassSchema(
+            name, {**defaults, **(fields or {})}, tuple(merged.values()), permissions, ownership
+        )
 
     def with_fields(self, fields: Mapping[str, Field]) -> ClassSchema:
         """The class with ``fields`` added or replaced."""

@@ -30,12 +30,27 @@ from parsekit.schema import (
 )
 from parsekit.values import MISSING, Missing, Value
 
-__all__ = ["class_from_json", "class_to_json", "field_to_json", "index_kind", "schema_from_json", "schema_to_json"]
+__all__ = [
+    "class_from_json",
+    "class_to_json",
+    "field_to_json",
+    "index_kind",
+    "schema_from_json",
+    "schema_to_json",
+]
 
 _CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions", "ownership")
 _ACCESSES: Final = ("read", "write")
 _DIRECTIONS: Final[dict[str, Value]] = {"text": "text", "geo": "2dsphere"}
-_FIELD_KEYS: Final = ("type", "targetClass", "targetClasses", "required", "defaultValue", "enum", "description")
+_FIELD_KEYS: Final = (
+    "type",
+    "targetClass",
+    "targetClasses",
+    "required",
+    "defaultValue",
+    "enum",
+    "description",
+)
 
 
 def schema_from_json(*documents: Value) -> Schema:
@@ -90,7 +105,9 @@ def class_from_json(
         return None
     name = entry.get("className")
     if not isinstance(name, str) or not is_class_name(name):
-        problems.append(f"{place}.className: {name!r} is not a class name; start with a letter, then letters, digits, _")
+        problems.append(
+            f"{place}.className: {name!r} is not a class name; start with a letter, then letters, digits, _"
+        )
         return None
     place = f"{place}({name})"
     _unknown_keys(entry, _CLASS_KEYS, place, problems)
@@ -100,7 +117,9 @@ def class_from_json(
     indexes = _indexes(known, entry.get("indexes", {}), f"{place}.indexes", problems)
     permissions = entry.get("classLevelPermissions")
     if permissions is not None and not isinstance(permissions, Mapping):
-        problems.append(f"{place}.classLevelPermissions: expected an object, got {type(permissions).__name__}")
+        problems.append(
+            f"{place}.classLevelPermissions: expected an object, got {type(permissions).__name__}"
+        )
         permissions = None
     frozen = None if permissions is None else MappingProxyType(dict(permissions))
     ownership = None
@@ -109,9 +128,7 @@ def class_from_json(
     return ClassSchema.new(name, fields, indexes=indexes, permissions=frozen, ownership=ownership)
 
 
-def _ownership(
-    entry: Value, known: Mapping[str, Field], place: str, problems: list[str]
-) -> Ownership | None:
+def _ownership(entry: Value, known: Mapping[str, Field], place: str, problems: list[str]) -> Ownership | None:
     if not isinstance(entry, Mapping):
         problems.append(f'{place}: expected an object such as {{"read": ["owner"], "write": ["owner"]}}')
         return None
@@ -162,7 +179,9 @@ def _fields(class_name: str, entries: Value, place: str, problems: list[str]) ->
         if field is None:
             continue
         if key in defaults and defaults[key].type != field.type:
-            problems.append(f"{here}: a default field, always {defaults[key].describe()}; remove it or use that type")
+            problems.append(
+                f"{here}: a default field, always {defaults[key].describe()}; remove it or use that type"
+            )
             continue
         fields[key] = field
     return fields
@@ -170,14 +189,18 @@ def _fields(class_name: str, entries: Value, place: str, problems: list[str]) ->
 
 def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     if not isinstance(entry, Mapping):
-        problems.append(f'{place}: expected an object such as {{"type": "String"}}, got {type(entry).__name__}')
+        problems.append(
+            f'{place}: expected an object such as {{"type": "String"}}, got {type(entry).__name__}'
+        )
         return None
     _unknown_keys(entry, _FIELD_KEYS, place, problems)
     name = entry.get("type")
     kind = field_type(name) if isinstance(name, str) else None
     if kind is None:
         hint = did_you_mean(str(name), FIELD_TYPES)
-        problems.append(f"{place}.type: {name!r} is not a field type{hint}; known are {', '.join(FIELD_TYPES)}")
+        problems.append(
+            f"{place}.type: {name!r} is not a field type{hint}; known are {', '.join(FIELD_TYPES)}"
+        )
         return None
     before = len(problems)
     targets = _targets(kind, entry, place, problems)
@@ -190,7 +213,11 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     description = entry.get("description", "")
     if not isinstance(description, str):
         problems.append(f"{place}.description: expected text, got {type(description).__name__}")
-    return Field(kind, targets, required is True, default, enum, description) if len(problems) == before else None
+    return (
+        Field(kind, targets, required is True, default, enum, description)
+        if len(problems) == before
+        else None
+    )
 
 
 def _targets(kind: str, entry: Mapping[str, Value], place: str, problems: list[str]) -> tuple[str, ...]:
@@ -198,7 +225,9 @@ def _targets(kind: str, entry: Mapping[str, Value], place: str, problems: list[s
     one: Value = entry.get("targetClass")
     if given is None:
         given = [] if one is None else [one]
-    if not isinstance(given, list) or not all(isinstance(name, str) and is_class_name(name) for name in given):
+    if not isinstance(given, list) or not all(
+        isinstance(name, str) and is_class_name(name) for name in given
+    ):
         problems.append(f"{place}.targetClass: expected a class name, or a list of them in targetClasses")
         return ()
     if given and kind not in ("Pointer", "Relation"):
@@ -247,9 +276,13 @@ def _indexes(
         keys = {key: direction for key, direction in entry.items() if key != "$unique"}
         for key, direction in keys.items():
             if direction not in (1, -1, "text", "2dsphere"):
-                problems.append(f'{place}.{name}.{key}: expected 1, -1, "text" or "2dsphere", got {direction!r}')
+                problems.append(
+                    f'{place}.{name}.{key}: expected 1, -1, "text" or "2dsphere", got {direction!r}'
+                )
         pairs = tuple((key, direction == -1) for key, direction in keys.items())
-        indexes.append(Index(name, pairs, unique=entry.get("$unique") is True, kind=index_kind(keys.values())))
+        indexes.append(
+            Index(name, pairs, unique=entry.get("$unique") is True, kind=index_kind(keys.values()))
+        )
         problems.extend(
             f'{place}.{name}: there is no field "{key}"{did_you_mean(key, known)}'
             for key in keys
@@ -305,7 +338,10 @@ def class_to_json(item: ClassSchema) -> dict[str, Value]:
     if item.indexes:
         entry["indexes"] = {
             index.name: {
-                **{key: _DIRECTIONS.get(index.kind, -1 if descending else 1) for key, descending in index.keys},
+                **{
+                    key: _DIRECTIONS.get(index.kind, -1 if descending else 1)
+                    for key, descending in index.keys
+                },
                 **({"$unique": True} if index.unique else {}),
             }
             for index in item.indexes

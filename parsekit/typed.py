@@ -146,10 +146,14 @@ def _annotations(parent: type, cls: type) -> dict[str, Any]:
             continue
         if isinstance(annotation, str):
             try:
-                annotation = eval(annotation, scope)  # noqa: S307 - a class body's own text, as typing does
+                annotation = eval(annotation, scope)
             except NameError as error:
-                problem = f'{parent.__name__}.{attribute}: the annotation "{annotation}" names {error.name!r}, '
-                raise SchemaError([problem + "which is not defined at module level before this class"]) from error
+                problem = (
+                    f'{parent.__name__}.{attribute}: the annotation "{annotation}" names {error.name!r}, '
+                )
+                raise SchemaError(
+                    [problem + "which is not defined at module level before this class"]
+                ) from error
         if typing.get_origin(annotation) is not typing.ClassVar:
             resolved[attribute] = annotation
     return resolved
@@ -182,7 +186,9 @@ def _field_type(members: list[Any], base: type) -> tuple[FieldType, tuple[str, .
     if set(members) == {int, float}:
         return "Number", (), None
     if len(members) != 1:
-        raise SchemaError([f"{members} mixes types; Parse has one type a field, or several classes of a pointer"])
+        raise SchemaError(
+            [f"{members} mixes types; Parse has one type a field, or several classes of a pointer"]
+        )
     item = typing.get_origin(members[0]) or members[0]
     if isinstance(item, type) and issubclass(item, Enum):
         if not issubclass(item, str):
@@ -197,5 +203,7 @@ def _field_type(members: list[Any], base: type) -> tuple[FieldType, tuple[str, .
     kind = _TYPES.get(item)
     if kind is None:
         known = ", ".join(known.__name__ for known in _TYPES)
-        raise SchemaError([f"{item!r} is no Parse type; use one of {known}, a PFObject subclass, or X | None"])
+        raise SchemaError(
+            [f"{item!r} is no Parse type; use one of {known}, a PFObject subclass, or X | None"]
+        )
     return kind, (), None

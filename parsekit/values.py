@@ -304,4 +304,3 @@ def order_key(value: Value) -> tuple[Any, ...]:
     if kind == "relation":
         return (rank, value.class_name)
     return (rank, _scalar_order(kind, value))
-

@@ -16,7 +16,6 @@ from parsekit.query.ast import (
     Cap,
     Constraint,
     KeyOfQuery,
-    Near,
     Node,
     Nor,
     Or,
@@ -64,11 +63,17 @@ SCHEMA = Schema(
 _EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 MAKERS = ["m0", "m1", "m2", "m3"]
 
-strings = st.sampled_from(["", "a", "A", "ab", "abc", "b", "é", "z\u0301", "日", "a.b", "it's", "%", "\U0001f600"])
-texts = st.sampled_from(["The quick foxes", "fox", "Running café", "quick-fox it's", "the", "FOX run cafe", "x\x00y"])
+strings = st.sampled_from(
+    ["", "a", "A", "ab", "abc", "b", "é", "z\u0301", "日", "a.b", "it's", "%", "\U0001f600"]
+)
+texts = st.sampled_from(
+    ["The quick foxes", "fox", "Running café", "quick-fox it's", "the", "FOX run cafe", "x\x00y"]
+)
 numbers = st.sampled_from([0, 1, 1.0, -1, 2.5, 0.1, 10, 2**53, -(2**63), 1e300, -0.0, 5e-324])
 dates = st.integers(-3, 3).map(lambda days: _EPOCH + timedelta(days=days, milliseconds=days))
-points = st.builds(PFGeoPoint, st.sampled_from([0.0, 1.0, 10.5, -45.0, 89.0]), st.sampled_from([0.0, 1.0, -120.0, 179.0]))
+points = st.builds(
+    PFGeoPoint, st.sampled_from([0.0, 1.0, 10.5, -45.0, 89.0]), st.sampled_from([0.0, 1.0, -120.0, 179.0])
+)
 maker_pointers = st.sampled_from(MAKERS).map(lambda identity: Pointer("Maker", identity))
 thing_pointers = st.sampled_from(["x0", "x1", "gone"]).map(lambda identity: Pointer("Thing", identity))
 polygons = st.sampled_from(
@@ -78,7 +83,9 @@ polygons = st.sampled_from(
     ]
 )
 scalars = st.one_of(st.none(), strings, numbers, st.booleans(), dates, maker_pointers)
-items = st.one_of(scalars, st.lists(scalars, max_size=2), st.dictionaries(st.sampled_from("kj"), scalars, max_size=2))
+items = st.one_of(
+    scalars, st.lists(scalars, max_size=2), st.dictionaries(st.sampled_from("kj"), scalars, max_size=2)
+)
 arrays = st.lists(items, max_size=3)
 objects = st.dictionaries(st.sampled_from(["k", "j", "deep"]), st.one_of(items, arrays), max_size=3)
 
@@ -116,11 +123,17 @@ def things(draw: st.DrawFn) -> dict[str, Any]:
 
 makers = st.fixed_dictionaries({}, optional={"name": strings, "rank": numbers})
 
-_keys = st.sampled_from([*FIELD_VALUES, "objectId", "createdAt", "nope", "o.k", "o.j.k", "a.0", "a.k", "p.x", "n.x"])
-_arguments = st.one_of(scalars, points, st.sampled_from([b"a"]), st.sampled_from(["a.txt"]).map(FileReference))
+_keys = st.sampled_from(
+    [*FIELD_VALUES, "objectId", "createdAt", "nope", "o.k", "o.j.k", "a.0", "a.k", "p.x", "n.x"]
+)
+_arguments = st.one_of(
+    scalars, points, st.sampled_from([b"a"]), st.sampled_from(["a.txt"]).map(FileReference)
+)
 _patterns = st.builds(
     RegexPattern,
-    st.sampled_from(["^a", "^\\Qa.b\\E", "b", "^ab?", "(a|b)c?$", "", "^\\Q\\E", "a.b", "^é", "\\Qit's\\E", "^A"]),
+    st.sampled_from(
+        ["^a", "^\\Qa.b\\E", "b", "^ab?", "(a|b)c?$", "", "^\\Q\\E", "a.b", "^é", "\\Qit's\\E", "^A"]
+    ),
     st.sampled_from(["", "i", "m", "s"]),
 )
 
@@ -131,7 +144,20 @@ def constraints(draw: st.DrawFn) -> Constraint:
     key = draw(_keys)
     op = draw(
         st.sampled_from(
-            ["$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex"]
+            [
+                "$eq",
+                "$ne",
+                "$lt",
+                "$lte",
+                "$gt",
+                "$gte",
+                "$in",
+                "$nin",
+                "$all",
+                "$containedBy",
+                "$exists",
+                "$regex",
+            ]
         )
     )
     if op in ("$in", "$nin", "$all", "$containedBy"):
@@ -151,7 +177,9 @@ def geo_constraints(draw: st.DrawFn) -> Constraint:
     """A leaf with a geometric operator or a full-text search."""
     kind = draw(st.integers(0, 4))
     if kind == 4:
-        term = draw(st.sampled_from(["fox", "foxes run", '"quick fox"', "-fox quick", "the", "café", "CAFE", ""]))
+        term = draw(
+            st.sampled_from(["fox", "foxes run", '"quick fox"', "-fox quick", "the", "café", "CAFE", ""])
+        )
         sensitive = draw(st.sampled_from([None, False, True]))
         return Constraint(draw(st.sampled_from("ts")), "$text", TextSearch(term, None, sensitive, sensitive))
     if kind == 0:
@@ -182,9 +210,13 @@ def sub_constraints(draw: st.DrawFn) -> Constraint:
         return Constraint(draw(st.sampled_from(["p", "q", "a", "r"])), op, draw(_maker_queries))
     if kind == 1:
         op = draw(st.sampled_from(["$select", "$dontSelect"]))
-        return Constraint(draw(st.sampled_from(["s", "a", "n"])), op, KeyOfQuery(draw(_maker_queries), "name"))
+        return Constraint(
+            draw(st.sampled_from(["s", "a", "n"])), op, KeyOfQuery(draw(_maker_queries), "name")
+        )
     if kind == 2:
-        return Constraint("", "$relatedTo", RelatedTo(Pointer("Thing", draw(st.sampled_from(["x0", "x1"]))), "r"))
+        return Constraint(
+            "", "$relatedTo", RelatedTo(Pointer("Thing", draw(st.sampled_from(["x0", "x1"]))), "r")
+        )
     op = draw(st.sampled_from(["$eq", "$ne"]))
     return Constraint("r", op, draw(maker_pointers))
 
@@ -199,7 +231,9 @@ def _groups(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 trees: st.SearchStrategy[Node] = st.recursive(leaves, _groups, max_leaves=5)
 orders = st.lists(
-    st.builds(OrderKey, st.sampled_from([*FIELD_VALUES, "createdAt", "objectId", "nope", "o.k"]), st.booleans()),
+    st.builds(
+        OrderKey, st.sampled_from([*FIELD_VALUES, "createdAt", "objectId", "nope", "o.k"]), st.booleans()
+    ),
     max_size=3,
     unique_by=lambda item: item.key,
 ).map(tuple)

@@ -38,7 +38,9 @@ World = tuple[list[dict[str, Any]], list[dict[str, Any]], list[list[str]]]
 worlds: st.SearchStrategy[World] = st.tuples(
     st.lists(things(), min_size=1, max_size=len(IDS)),
     st.lists(makers, min_size=len(MAKERS), max_size=len(MAKERS)),
-    st.lists(st.lists(st.sampled_from(MAKERS), unique=True, max_size=3), min_size=len(IDS), max_size=len(IDS)),
+    st.lists(
+        st.lists(st.sampled_from(MAKERS), unique=True, max_size=3), min_size=len(IDS), max_size=len(IDS)
+    ),
 )
 
 
@@ -53,13 +55,18 @@ def engine(request: pytest.FixtureRequest) -> Iterator[parsekit.ParseEngine]:
 
 
 @contextmanager
-def loaded(engine: parsekit.ParseEngine, world: World) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
+def loaded(
+    engine: parsekit.ParseEngine, world: World
+) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
     """The objects of ``world`` in the engine, and the same as plain fields for the matcher."""
     thing_fields, maker_fields, members = world
     rows: dict[str, list[dict[str, Any]]] = {"Thing": [], "Maker": []}
     try:
         with engine.transaction():
-            for class_name, ids, all_fields in (("Maker", MAKERS, maker_fields), ("Thing", IDS, thing_fields)):
+            for class_name, ids, all_fields in (
+                ("Maker", MAKERS, maker_fields),
+                ("Thing", IDS, thing_fields),
+            ):
                 for number, (identity, fields) in enumerate(zip(ids, all_fields, strict=False)):
                     rows[class_name].append(_put(engine, class_name, identity, fields, members[number]))
             yield rows["Thing"], {"Maker": rows["Maker"], "members": dict(zip(IDS, members, strict=False))}
@@ -69,7 +76,11 @@ def loaded(engine: parsekit.ParseEngine, world: World) -> Iterator[tuple[list[di
 
 
 def _put(
-    engine: parsekit.ParseEngine, class_name: str, identity: str, fields: dict[str, Any], members: Sequence[str]
+    engine: parsekit.ParseEngine,
+    class_name: str,
+    identity: str,
+    fields: dict[str, Any],
+    members: Sequence[str],
 ) -> dict[str, Any]:
     operations = OperationSet()
     for key, value in fields.items():
@@ -170,4 +181,6 @@ def test_l1_geometry_text_and_distance_order(
     near = Constraint("g", "$nearSphere", Near(center, radians))
     with loaded(engine, world) as (rows, others):
         query = QueryState("Thing", near, limit=100)
-        assert sql_ids(engine, query) == [row["objectId"] for row in find_objects(rows, query, PlainLookup(others))]
+        assert sql_ids(engine, query) == [
+            row["objectId"] for row in find_objects(rows, query, PlainLookup(others))
+        ]

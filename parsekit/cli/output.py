@@ -20,7 +20,7 @@ from rich.text import Text
 
 from parsekit.codec import JSON, dumps
 
-__all__ = ["Column", "cell_of", "note", "print_json", "print_table", "progress_bar"]
+__all__ = ["Column", "cell_of", "note", "objects", "print_json", "print_table", "progress_bar"]
 
 Column = tuple[str, bool]
 """A title, and whether the cells are aligned to the right."""
@@ -67,6 +67,11 @@ def _width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
         for place, (name, _) in enumerate(columns)
     ]
     return sum(widths) + 2 * (len(widths) - 1)
+
+
+def objects(count: int) -> str:
+    """A number of objects in words."""
+    return f"{count} {'object' if count == 1 else 'objects'}"
 
 
 def note(text: str) -> None:

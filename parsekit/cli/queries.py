@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from parsekit import PFQuery
-from parsekit.cli.output import Column, cell_of, note, print_json, print_table
+from parsekit.cli.output import Column, cell_of, note, objects, print_json, print_table
 from parsekit.cli.session import AsJson, Database, UsageError, Who, check_class, open_database, parsed_json
 from parsekit.codec import JSON
 
@@ -150,7 +150,7 @@ def _print_rows(rows: Sequence[dict[str, JSON]], keys: str | None) -> None:
     columns: list[Column] = [(name, _is_numeric(rows, name)) for name in names]
     if rows:
         print_table(columns, [[cell_of(row[name]) if name in row else "" for name in names] for row in rows])
-    sys.stdout.write(f"{len(rows)} {'object' if len(rows) == 1 else 'objects'}\n")
+    sys.stdout.write(f"{objects(len(rows))}\n")
 
 
 def _columns(rows: Sequence[dict[str, JSON]], keys: str | None) -> list[str]:

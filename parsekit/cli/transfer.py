@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from parsekit import EngineError, PFQuery
-from parsekit.cli.output import note, print_json, print_table, progress_bar
+from parsekit.cli.output import note, objects, print_json, print_table, progress_bar
 from parsekit.cli.schemas import read_schema_files
 from parsekit.cli.session import AsJson, Database, UsageError, Who, as_master, check_class, open_database
 from parsekit.codec import loads
@@ -115,7 +115,7 @@ def export_objects(
     if as_json:
         print_json({"exported": counts})
     elif output is None:
-        note(f"{sum(counts.values())} objects")
+        note(objects(sum(counts.values())))
     else:
         print_table([("Class", False), ("Objects", True)], [(name, str(n)) for name, n in counts.items()])
         sys.stdout.write(f"written to {output}\n")

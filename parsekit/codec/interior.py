@@ -7,6 +7,7 @@ Numbers keep their types: ``5.0`` is written ``5.0`` and read as a float.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Final
 
 from parsekit.codec.decoding import read_interior
@@ -17,9 +18,24 @@ from parsekit.values import Value
 
 __all__ = ["check_interior", "decode_interior", "encode_interior"]
 
-_encode: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json
-).encode
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json)
+
+
+def _text_encoder() -> Callable[[Value], str]:
+    """``JSONEncoder.encode`` without what it sets up at each call, which costs more than a small value's text."""
+    make = json.encoder.c_make_encoder
+    if make is None:
+        return _ENCODER.encode
+    quote = json.encoder.encode_basestring
+    chunks = make(None, typed_json, quote, None, ":", ",", False, False, False)
+
+    def encode(value: Value) -> str:
+        return quote(value) if isinstance(value, str) else "".join(chunks(value, 0))
+
+    return encode
+
+
+_encode: Final = _text_encoder()
 _decode_plain: Final = text_decoder(None)
 _decode_typed: Final = text_decoder(read_interior)
 

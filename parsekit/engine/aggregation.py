@@ -13,6 +13,7 @@ import attrs
 
 from parsekit.acl.system import forbidden
 from parsekit.codec import JSON
+from parsekit.errors import StorageError
 from parsekit.object import PFObject
 from parsekit.query.aggregate import (
     Stage,
@@ -22,8 +23,13 @@ from parsekit.query.aggregate import (
     run_pipeline,
     values_of,
 )
+from parsekit.query.aggregate.pushdown import matched_first, plain_group
+from parsekit.query.paths import stored_form
+from parsekit.query.plan import NotSimple, shape_of
 from parsekit.query.state import QueryState
 from parsekit.schema import Field, default_fields
+from parsekit.storage.grouping import Grouping, GroupTerm, can_group
+from parsekit.storage.store import NeedsResults, StaleCatalog
 from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
@@ -56,9 +62,34 @@ class Aggregation:
     def run(self, state: QueryState, stages: Sequence[Stage], principal: Principal) -> list[dict[str, Value]]:
         """``rows`` for checked stages."""
         fields = self._fields(state.class_name)
-        documents = run_pipeline(self._documents(state, principal), stages, fields)
+        state, rest = matched_first(state, stages, fields)
+        documents = self._grouped(state, rest)
+        if documents is None:
+            documents = run_pipeline(self._documents(state, principal), rest, fields)
+        else:
+            documents = run_pipeline(documents, rest[1:], {})
         bare = pointer_field(stages, fields)
         return [parse_object(document, bare_pointer=bare) for document in documents]
+
+    def _grouped(self, state: QueryState, stages: Sequence[Stage]) -> list[dict[str, Value]] | None:
+        """The groups of a first ``$group`` where SQL can make them, ``None`` where it cannot."""
+        asked = plain_group(stages)
+        store = self._engine.store
+        layout = store.catalog.layout(state.class_name)
+        if asked is None or layout is None or state.limit is not None or state.skip:
+            return None
+        key, results = asked
+        grouping = Grouping(key, tuple(GroupTerm(function, field) for function, field in results.values()))
+        if not can_group(layout, grouping):
+            return None
+        try:
+            shape, values = shape_of(attrs.evolve(state, order=(), keys=None, include=()), "count")
+            groups = store.run_grouped(shape, values, grouping)
+        except (NotSimple, NeedsResults, StaleCatalog, StorageError):
+            return None  # the long way answers, or says what is wrong
+        return [
+            {"_id": stored_form(value), **dict(zip(results, terms, strict=True))} for value, terms in groups
+        ]
 
     def distinct(self, state: QueryState, key: str, principal: Principal) -> list[Value]:
         """The distinct values of a key among what ``state`` finds.

@@ -13,24 +13,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import attrs
 
-from parsekit._context import CURRENT, Binding
+from parsekit._context import CURRENT, Binding, current_binding
+from parsekit.acl.clp import Operation
+from parsekit.acl.explain import AccessExplanation
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
 from parsekit.cloud import CloudCode
+from parsekit.engine.access import FindExplanation, explain_find, explain_object
 from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
-from parsekit.engine.comparing import compare_dialects
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
+from parsekit.engine.jobs import Jobs
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath
@@ -42,7 +45,6 @@ from parsekit.errors import EngineError
 from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
 from parsekit.operations import OperationSet
-from parsekit.query.compare import DialectComparison
 from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
@@ -50,6 +52,9 @@ from parsekit.storage.database import Synchronous
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
 from parsekit.values import FileReference, MISSING, Value
+
+if TYPE_CHECKING:
+    from parsekit.query.compare import DialectComparison
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
 
@@ -132,9 +137,7 @@ class ParseEngine:
             self.inference = Inference(
                 self.store, allow_class_creation=options.allow_client_class_creation
             )
-            self.reads = ReadPath(
-                self.store, self.views, self.class_for, options.clock, options.default_limit, self
-            )
+            self.reads = ReadPath(self, self.views)
             self.outbox = Outbox()
             self.store.outbox = self.outbox
             self.rules: dict[str, ClassRules] = {}
@@ -153,6 +156,7 @@ class ParseEngine:
             self.cloud = CloudCode()
             self.hooks = EngineHooks(self, self.cloud)
             self.writes.hooks = self.hooks
+            self.jobs = Jobs(self)
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
             self.aggregation = Aggregation(self)
@@ -192,13 +196,7 @@ class ParseEngine:
     @contextlib.contextmanager
     def acting_as(self, user: PFObject | Principal) -> Iterator[Self]:
         """Run a block under a user (or any ``Principal``), in this thread or task."""
-        if isinstance(user, Principal):
-            principal = user
-        else:
-            if user.class_name != "_User" or user.object_id is None:
-                raise EngineError(f"acting_as: expected a saved user, got {user!r}")
-            token_of_session = user.session_token if isinstance(user, PFUser) else None
-            principal = Principal.user(user.object_id, session_token=token_of_session)
+        principal = _principal_of(user)
         token = CURRENT.set(Binding(self, principal, None if user is principal else user))
         try:
             yield self
@@ -331,7 +329,23 @@ class ParseEngine:
 
     def compare_dialects(self, state: QueryState, principal: Principal) -> DialectComparison:
         """Where Parse Server and the iOS local datastore answer a query differently."""
+        from parsekit.engine.comparing import compare_dialects
+
         return compare_dialects(self, state, principal)
+
+    def explain_access(
+        self, obj: PFObject, principal: PFObject | Principal, operation: Operation
+    ) -> AccessExplanation:
+        """Whether and why ``principal`` may do ``operation`` with ``obj``, step by step.
+
+        Raises:
+            ObjectNotFoundError: 101, the current principal cannot read the object.
+        """
+        return explain_object(self, obj, _principal_of(principal), operation, current_binding().principal)
+
+    def explain_find(self, state: QueryState, principal: PFObject | Principal) -> FindExplanation:
+        """How many objects a query hides from ``principal``, and through what; under a master only."""
+        return explain_find(self, state, _principal_of(principal), current_binding().principal)
 
     def stream_objects(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
@@ -369,3 +383,13 @@ class ParseEngine:
     def bulk(self, principal: Principal) -> Bulk:
         """A writer of many new objects, for imports."""
         return Bulk(self, principal)
+
+
+def _principal_of(user: PFObject | Principal) -> Principal:
+    """The principal that a user is; a principal is itself."""
+    if isinstance(user, Principal):
+        return user
+    if user.class_name != "_User" or user.object_id is None:
+        raise EngineError(f"acting_as: expected a saved user, got {user!r}")
+    token = user.session_token if isinstance(user, PFUser) else None
+    return Principal.user(user.object_id, session_token=token)

@@ -28,17 +28,48 @@ from parsekit.operations import (
     relation_change,
     value_on_create,
 )
-from parsekit.schema import ClassSchema, check_enum
+from parsekit.schema import ClassSchema, check_enum, fits
 from parsekit.values import MISSING, Missing, PFPolygon, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.write import Write
 
-__all__ = ["check_values", "echo_of", "fill_defaults", "learned_from", "still_required", "work_out"]
+__all__ = ["check_values", "echo_of", "fill_defaults", "learned_from", "still_required", "take_plain", "work_out"]
 
 _RELATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
 _ANSWERED: Final = (Increment, Add, AddUnique, Remove, SetOnInsert, Sequence)
 _UNSET: Final = (MISSING, None, "")
+_SCALARS: Final = {str: "String", int: "Number", float: "Number", bool: "Boolean"}
+_JUDGED: Final = frozenset({"ACL", "Relation", "Polygon"})
+"""Types whose values are not simply stored."""
+
+
+def take_plain(write: Write, schema: ClassSchema) -> bool:
+    """Fill in the values of a write that only sets fields that are there, to values of their types.
+
+    One look at each value, for the writes that nearly all writes are; ``False`` and nothing filled in for any other,
+    which ``infer`` and ``work_out`` then judge.
+    """
+    fields = schema.fields
+    changed: dict[str, Value] = {}
+    for key, operation in write.operations.items():
+        field = fields.get(key)
+        if field is None or type(operation) is not Set:
+            return False
+        value, kind = operation.value, field.type
+        found = _SCALARS.get(type(value))
+        if found is not None:
+            if found != kind:
+                return False
+        elif kind in _JUDGED or not fits(field, value):
+            return False
+        elif type(value) is dict or type(value) is list:
+            if type(value) is dict and "__type" in value:
+                return False
+            check_interior(value)
+        changed[key] = value
+    write.changed = changed
+    return True
 
 
 def work_out(write: Write, schema: ClassSchema) -> None:

@@ -106,7 +106,11 @@ class Inference:
         """
         fields = schema.fields
         for key, operation in write.operations.items():
-            if key not in fields and key.partition(".")[0] not in fields and not isinstance(operation, Delete):
+            if (
+                key not in fields
+                and key.partition(".")[0] not in fields
+                and not isinstance(operation, Delete)
+            ):
                 break
         else:
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, final
 
 from parsekit.engine.write import Change
@@ -26,6 +26,7 @@ class Outbox:
     def __init__(self) -> None:
         self._pending: list[Change] = []
         self._calls: list[Callable[[], None]] = []
+        self._undo: list[Callable[[], None]] = []
         self._ready: deque[tuple[Change, ...]] = deque()
         self._mine = threading.local()
         self._delivering = threading.RLock()
@@ -35,14 +36,20 @@ class Outbox:
         self.call_later = self._calls.append
         """Put down a call that this thread makes after the commit."""
 
-    def mark(self) -> tuple[int, int]:
-        """Where a savepoint begins."""
-        return len(self._pending), len(self._calls)
+    def undo_with(self, calls: Iterable[Callable[[], None]]) -> None:
+        """Put down calls that take something back in memory should the savepoint be rolled back. Inside only."""
+        self._undo.extend(calls)
 
-    def rewind(self, mark: tuple[int, int]) -> None:
-        """Forget what came after ``mark``: it was rolled back."""
+    def mark(self) -> tuple[int, int, int]:
+        """Where a savepoint begins."""
+        return len(self._pending), len(self._calls), len(self._undo)
+
+    def rewind(self, mark: tuple[int, int, int]) -> None:
+        """Forget what came after ``mark``, and take it back: it was rolled back."""
         del self._pending[mark[0] :]
         del self._calls[mark[1] :]
+        while len(self._undo) > mark[2]:
+            self._undo.pop()()
 
     def committed(self) -> None:
         """The transaction is on the disk. Called under the writer lock."""
@@ -54,6 +61,7 @@ class Outbox:
             mine: list[Callable[[], None]] = self._mine.__dict__.setdefault("calls", [])
             mine.extend(self._calls)
             self._calls.clear()
+        self._undo.clear()
 
     def deliver(self) -> None:
         """Tell the listeners of what is committed, then make this thread's calls. Outside of any transaction."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from parsekit.object import PFObject
-from parsekit.operations import Operation, OperationSet, Set
+from parsekit.operations import Operation, OperationSet, Sequence, Set
 from parsekit.values import Pointer, Value
 
 __all__ = ["plain_operations"]
@@ -38,6 +38,8 @@ def _holds_object(operation: Operation) -> bool:
     if type(operation) is Set:
         value = operation.value
         return type(value) not in _SCALARS and _has_object(value)
+    if type(operation) is Sequence:
+        return any(map(_holds_object, operation.operations))
     return any(_has_object(getattr(operation, field.name)) for field in attrs.fields(type(operation)))
 
 
@@ -46,10 +48,12 @@ def _has_object(value: Any) -> bool:
         return any(map(_has_object, value))
     if isinstance(value, dict):
         return any(map(_has_object, value.values()))
-    return isinstance(value, PFObject) or (attrs.has(type(value)) and hasattr(type(value), "operations"))
+    return isinstance(value, PFObject)
 
 
 def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:
+    if type(operation) is Sequence:
+        return Sequence(tuple(_with_pointers(part, fresh) for part in operation.operations))
     changes: dict[str, Any] = {}
     for field in attrs.fields(type(operation)):
         before = getattr(operation, field.name)
@@ -67,6 +71,4 @@ def _pointers(value: Any, fresh: Mapping[int, Pointer]) -> Value:
         return tuple(_pointers(item, fresh) for item in value)
     if isinstance(value, dict):
         return {key: _pointers(item, fresh) for key, item in value.items()}
-    if attrs.has(type(value)) and hasattr(value, "merge"):
-        return _with_pointers(value, fresh)
     return value

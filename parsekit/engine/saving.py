@@ -7,8 +7,9 @@ batches. A failed save keeps the object's pending operations.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 import attrs
 
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Saving"]
 
+_Pending: TypeAlias = tuple[PFObject, OperationSet]
+_Done: TypeAlias = tuple[PFObject, OperationSet, Write]
+
 
 @final
 class Saving:
@@ -53,43 +57,54 @@ class Saving:
         ordered = _children_first(objects)
         if not ordered:
             return
+        engine = self._engine
+        pending = [(obj, obj.begin_save()) for obj in ordered]
         failures: list[tuple[PFObject, ParseError]] = []
-        done: list[tuple[PFObject, OperationSet, Write]] = []
-        fresh: dict[int, Pointer] = {}
-        with self._engine.store.write() as connection:
-            view = self._engine.view(principal)
-            alone = len(ordered) == 1
-            for obj in ordered:
-                operations = obj.begin_save()
-                try:
-                    write = self._save_one(connection, obj, operations, view, fresh, alone=alone)
-                except ParseError as error:
-                    if alone:
-                        raise
-                    failures.append((obj, error))
-                else:
-                    done.append((obj, operations, write))
-                    fresh[id(obj)] = Pointer(write.class_name, write.object_id)
+        with engine.store.write() as connection:
+            view = engine.view(principal)
+            done = self._save_together(connection, pending, view)
+            if done is None:
+                done, failures = self._save_each(connection, pending, view)
+            if engine.store.database.is_nested:
+                engine.outbox.undo_with([obj.remember() for obj, _, _ in done])
         for obj, operations, write in done:
             obj.saved(operations, _answer(write))
-        self._engine.after_commit()
+        engine.after_commit()
         if failures:
             raise _failure(objects, failures)
 
-    def _save_one(
-        self,
-        connection: apsw.Connection,
-        obj: PFObject,
-        operations: OperationSet,
-        view: PrincipalView,
-        fresh: Mapping[int, Pointer],
-        *,
-        alone: bool,
-    ) -> Write:
-        if alone:
-            return self._write(connection, obj, operations, view, fresh)
-        with self._engine.store.write():
-            return self._write(connection, obj, operations, view, fresh)
+    def _save_together(
+        self, connection: apsw.Connection, pending: Sequence[_Pending], view: PrincipalView
+    ) -> list[_Done] | None:
+        """Save all without a savepoint for each; ``None``, and nothing is written, when one fails.
+
+        One object needs no second attempt: its failure is the caller's. Nor is there one where hooks would run twice.
+        """
+        if len(pending) > 1 and not self._engine.cloud.is_empty:
+            return None
+        fresh: dict[int, Pointer] = {}
+        try:
+            with self._engine.store.write() if len(pending) > 1 else contextlib.nullcontext():
+                return [self._write(connection, obj, operations, view, fresh) for obj, operations in pending]
+        except ParseError:
+            if len(pending) == 1:
+                raise
+            return None
+
+    def _save_each(
+        self, connection: apsw.Connection, pending: Sequence[_Pending], view: PrincipalView
+    ) -> tuple[list[_Done], list[tuple[PFObject, ParseError]]]:
+        """Save each in a savepoint of its own, so that those that fail leave the others saved."""
+        done: list[_Done] = []
+        failures: list[tuple[PFObject, ParseError]] = []
+        fresh: dict[int, Pointer] = {}
+        for obj, operations in pending:
+            try:
+                with self._engine.store.write():
+                    done.append(self._write(connection, obj, operations, view, fresh))
+            except ParseError as error:
+                failures.append((obj, error))
+        return done, failures
 
     def _write(
         self,
@@ -97,15 +112,18 @@ class Saving:
         obj: PFObject,
         operations: OperationSet,
         view: PrincipalView,
-        fresh: Mapping[int, Pointer],
-    ) -> Write:
+        fresh: dict[int, Pointer],
+    ) -> _Done:
         self._check_engine(obj)
         plain = plain_operations(operations, fresh)
         writes = self._engine.writes
         identity = obj.object_id
         if identity is None or obj.is_new:
-            return writes.create(connection, obj.class_name, plain, view, object_id=identity)
-        return writes.update(connection, obj.class_name, identity, plain, view)
+            write = writes.create(connection, obj.class_name, plain, view, object_id=identity)
+            fresh[id(obj)] = Pointer(write.class_name, write.object_id)
+        else:
+            write = writes.update(connection, obj.class_name, identity, plain, view)
+        return obj, operations, write
 
     def _check_engine(self, obj: PFObject) -> None:
         engine = obj.context.shape.engine

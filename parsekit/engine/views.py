@@ -43,7 +43,17 @@ class PrincipalView:
     ``ids`` is what ACLs may call the principal, ``None`` for a master, to whom no ACL applies.
     """
 
-    __slots__ = ("_accesses", "_catalog", "_readings", "_store", "ids", "prepared", "principal", "role_names")
+    __slots__ = (
+        "_accesses",
+        "_catalog",
+        "_inclusions",
+        "_readings",
+        "_store",
+        "ids",
+        "prepared",
+        "principal",
+        "role_names",
+    )
 
     def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
         self.principal = principal
@@ -53,6 +63,7 @@ class PrincipalView:
         self._store = store
         self._catalog = store.catalog
         self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
+        self._inclusions: dict[tuple[str, Operation], Reading] = {}
         self.prepared: dict[str, Any] = {}
         """What the read path remembers of gets by id, by class."""
         self._readings: dict[tuple[str, Operation], Reading] = {}
@@ -64,7 +75,9 @@ class PrincipalView:
         if found is None:
             schema = self._store.catalog.schema.get(class_name)
             found = authorize(schema, class_name, operation, self.principal, self.role_names, during=during)
-            if self._store.catalog is self._catalog:  # else this is what an uncommitted change of the schema shows
+            if (
+                self._store.catalog is self._catalog
+            ):  # else this is what an uncommitted change of the schema shows
                 self._accesses[key] = found
         return found
 
@@ -74,6 +87,14 @@ class PrincipalView:
         found = self._readings.get(key)
         if found is None:
             found = self._readings[key] = Reading(self.access(class_name, operation))
+        return found
+
+    def including(self, class_name: str, operation: Operation) -> Reading:
+        """As ``reading``, for objects that come as an include. Raises what ``access`` raises."""
+        key = (class_name, operation)
+        found = self._inclusions.get(key)
+        if found is None:
+            found = self._inclusions[key] = Reading(self.access(class_name, operation).as_included())
         return found
 
 

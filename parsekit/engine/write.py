@@ -22,7 +22,7 @@ from parsekit.acl.acl import canonical_acl
 from parsekit.acl.ownership import acl_of_new_object, transferred_acl
 from parsekit.acl.policy import Access
 from parsekit.acl.system import missing_object, system_refusal
-from parsekit.engine.effects import check_values, fill_defaults, still_required, work_out
+from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
 from parsekit.errors import ParseError, ValidationError
@@ -193,8 +193,7 @@ class WritePath:
             rules.before_schema(write, connection)
         if self.hooks is not None:
             self.hooks.before_save(write)
-        layout = self._inference.ensure(connection, write)
-        work_out(write, layout.schema)
+        layout = self._take(connection, write)
         fill_defaults(write, layout.schema)
         check_values(write, layout.schema)
         if rules is not None:
@@ -206,6 +205,14 @@ class WritePath:
         if self.hooks is not None:
             self.hooks.after_save(write)
         return write
+
+    def _take(self, connection: apsw.Connection, write: Write) -> ClassLayout:
+        """Work out the new values, the schema being extended where they need it."""
+        layout = self._store.catalog.layout(write.class_name)
+        if layout is None or not take_plain(write, layout.schema):
+            layout = self._inference.ensure(connection, write)
+            work_out(write, layout.schema)
+        return layout
 
     def _insert(
         self, connection: apsw.Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
@@ -256,8 +263,7 @@ class WritePath:
             rules.before_schema(write, connection)
         if self.hooks is not None:
             self.hooks.before_save(write)
-        layout = self._inference.ensure(connection, write)
-        work_out(write, layout.schema)
+        layout = self._take(connection, write)
         still_required(write, layout.schema)
         check_values(write, layout.schema)
         if rules is not None:

@@ -61,6 +61,16 @@ class OperationSet:
             if len(mine) > len(parts):
                 self._parts[key] = mine[len(parts) :]
 
+    def copy(self) -> OperationSet:
+        """An equal set that changes on its own; snapshots taken of this one are none of the copy's."""
+        copy = OperationSet(self.rules)
+        copy._parts = dict(self._parts)
+        return copy
+
+    def is_exactly(self, saved: OperationSet) -> bool:
+        """Whether nothing came after the snapshot ``saved``, which was all there was."""
+        return self._parts == saved._parts
+
     def has_newer(self, key: str, saved: OperationSet) -> bool:
         """Whether ``key`` has operations that came after the snapshot ``saved``."""
         return len(self._parts.get(key, ())) > len(saved._parts.get(key, ()))

@@ -158,7 +158,7 @@ def compare(
 
 
 def sub_results(rows: Iterable[Row], query: QueryState, rules: Dialect, lookup: Lookup | None) -> list[Row]:
-    """The results of a sub-query under given rules, for a ``Lookup``: without the default limit in any of them."""
+    """The results of a sub-query under given rules, for a ``Lookup``; no default limit applies."""
     if not rules.subquery_pages:
         query = attrs.evolve(query, order=(), skip=0, limit=None)
     limit = NO_LIMIT if query.limit is None else query.limit
@@ -216,6 +216,12 @@ def _membership(state: QueryState, disagreements: Sequence[Disagreement]) -> Ite
     for item in disagreements:
         groups.setdefault((item.constraints, item.rules, item.server, item.local), []).append(item.object_id)
     for (constraints, rules, there, here), names in groups.items():
+        if rules == ("roles_grant",) and not constraints:
+            text = f"{_objects(state.class_name, len(names))} readable through a role only"
+            yield Difference(
+                rules, f"{text}: the server {there}, the iOS local datastore {here}", tuple(names)
+            )
+            continue
         place = " with ".join(f"`{name}`" for name in constraints) or "the whole query"
         words = "; ".join(f"on the server {RULES[rule].server}, on iOS {RULES[rule].local}" for rule in rules)
         yield Difference(
@@ -243,11 +249,12 @@ def _missing(state: QueryState, common: Sequence[Row], server: Dialect) -> Itera
     for item in state.order:
         names = [_name(row, n) for n, row in enumerate(common) if row.get(item.key, MISSING) is MISSING]
         if names:
+            them = "it" if len(names) == 1 else "them"
             there, here = ("first", "last") if server.missing_first != item.descending else ("last", "first")
             yield Difference(
                 ("missing_first",),
                 f"`{item.key}` is missing on {_objects(state.class_name, len(names))}: "
-                f"the server sorts {'it' if len(names) == 1 else 'them'} {there}, the iOS local datastore {here}",
+                f"the server sorts {them} {there}, the iOS local datastore {here}",
                 tuple(names),
             )
 

@@ -135,7 +135,7 @@ class Verdict(NamedTuple):
 
 @final
 class Trial:
-    """Conditions, tried on objects under any mixture of two dialects' rules. Predicates are kept per mixture."""
+    """Conditions, tried on objects under any mixture of two dialects' rules."""
 
     def __init__(
         self,

@@ -86,7 +86,8 @@ def lint(state: QueryState, type_of: TypeOf | None = None) -> list[Finding]:
     """What of a query Parse Server and the iOS local datastore can answer differently.
 
     >>> from parsekit.query.state import QueryState
-    >>> [finding.rules for finding in lint(QueryState("Deal", Constraint("stage", "$exists", True), limit=10))]
+    >>> query = QueryState("Deal", Constraint("stage", "$exists", True), limit=10)
+    >>> [finding.rules for finding in lint(query)]
     [('null_exists',)]
     """
     known = type_of or _unknown
@@ -210,8 +211,8 @@ def _grouped(place: str, differences: Iterable[_Difference]) -> Iterator[Finding
     groups: dict[tuple[tuple[str, ...], Verdict, Verdict], dict[str, None]] = {}
     for rules, words, server, local in differences:
         groups.setdefault((rules, server, local), {})[words] = None
-    for (rules, server, local), words in groups.items():
-        yield Finding(rules, place, tuple(words), str(server), str(local))
+    for (rules, server, local), when in groups.items():
+        yield Finding(rules, place, tuple(when), str(server), str(local))
 
 
 # -- order and options ---------------------------------------------------------------------------
@@ -235,7 +236,7 @@ def _lint_order(state: QueryState, type_of: TypeOf) -> Iterator[Finding]:
 def _order_differences(
     state: QueryState, item: OrderKey, type_of: TypeOf
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Pairs of objects that differ in one order key; and, for the first key, objects that tie in all of them."""
+    """Pairs of objects that differ in one order key; for the first key also objects that tie in all."""
     key, order = item.key, state.order
     values = order_values(type_of(state.class_name, key)) if key != "objectId" else ["a", "b"]
     rows: list[dict[str, Value]] = [{key: value} for value in values]

@@ -36,7 +36,7 @@ def order_rules(
     server: Dialect = Dialect.SERVER,
     local: Dialect = Dialect.IOS_LOCAL,
 ) -> tuple[str, ...]:
-    """The rules by which ``rows``, given in insertion order, come in different orders; empty when they do not."""
+    """The rules by which ``rows``, given in insertion order, come in different orders; empty for none."""
     numbered = [{**row, _NUMBER: number} for number, row in enumerate(rows)]
     there = _sorted(numbered, order, where, server)
     here = _sorted(numbered, order, where, local)

@@ -39,9 +39,9 @@ from parsekit.values import Pointer, Value, kind_of
 __all__ = [
     "NotSimple",
     "Parameter",
+    "PlanAcl",
     "PlanAll",
     "PlanAny",
-    "PlanAcl",
     "PlanConstant",
     "PlanLeaf",
     "PlanNode",
@@ -63,7 +63,13 @@ class NotSimple(Exception):  # noqa: N818 - a signal, not an error that a caller
 
 
 _TAGS: Final[dict[type, str]] = {And: "&", Or: "|", Nor: "!"}
-_PLAIN: Final[dict[type, str]] = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+_PLAIN: Final[dict[type, str]] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+}
 
 
 @final

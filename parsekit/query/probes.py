@@ -211,9 +211,8 @@ def probes_of(leaf: Constraint, field_type: str | None) -> Iterator[Probe]:
         elif kind == "array":
             for _, inner in _nested("", path, leaf.argument):
                 yield f"`{first}` is an array of objects", {first: [inner[""]]}
-            yield f"`{first}` is an array", {first: ["a"]}
-            yield f"`{first}` is an array", {first: []}
-            yield f"`{first}` is an array", {first: [_atoms(leaf.argument)[0]]}
+            for value in _arrays(_atoms(leaf.argument)):
+                yield f"`{first}` is an array", {first: value}
         else:
             for value in _values_of(kind, leaf.argument)[:3]:
                 yield f"`{first}` is {article}", {first: value}

@@ -16,7 +16,7 @@ from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
-from parsekit.server import aggregates, batch, classes, features, schemas, users
+from parsekit.server import aggregates, batch, classes, features, functions, schemas, users
 from parsekit.server.credentials import Credentials, read_credentials
 from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.options import ServerOptions
@@ -34,7 +34,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         self.router = Router()
-        for module in (features, schemas, aggregates, users, classes):
+        for module in (features, schemas, aggregates, functions, users, classes):
             self.router.include(module.ROUTES)
         self.router.include(batch.routes(self.route))
 

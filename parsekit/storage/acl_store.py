@@ -63,7 +63,9 @@ class AclStore:
         new = found is None
         if new:
             found = connection.execute("INSERT INTO _pk_acl (acl) VALUES (?) RETURNING id", (text,)).get
-            connection.executemany("INSERT INTO _pk_acl_grant VALUES (?, ?, ?)", list(_grants(text, int(found))))
+            connection.executemany(
+                "INSERT INTO _pk_acl_grant VALUES (?, ?, ?)", list(_grants(text, int(found)))
+            )
         number = int(found)
         if len(self._numbers) >= _ENTRIES:
             self._numbers.clear()

@@ -28,8 +28,8 @@ __all__ = [
     "drop_class",
     "load",
     "mark_null_keys",
-    "read_generation",
     "put_class",
+    "read_generation",
 ]
 
 
@@ -73,7 +73,9 @@ def load(connection: apsw.Connection) -> Catalog:
         problems: list[str] = []
         item = class_from_json(json.loads(definition), "catalog", problems)
         if item is None or problems:
-            raise StorageError(f"catalog: the entry of class {name} is damaged; restore the file from a backup")
+            raise StorageError(
+                f"catalog: the entry of class {name} is damaged; restore the file from a backup"
+            )
         names = {key: tuple(parts) for key, parts in json.loads(columns).items()}
         layouts[name] = ClassLayout.of(item, table, names, json.loads(null_keys))
     return _catalog(read_generation(connection), layouts)

@@ -10,7 +10,7 @@ Runs only on a plan-cache miss. ``operators`` holds the translation of single le
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, cast, final
 
 import attrs
@@ -33,8 +33,9 @@ from parsekit.query.plan import (
 from parsekit.query.state import OrderKey
 from parsekit.query.text import text_score
 from parsekit.storage import nodes
-from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
+from parsekit.storage.grouping import Grouping, group_nodes
 from parsekit.storage.functions import sql_callable
+from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
@@ -200,7 +201,9 @@ class Compiler:
         self.notes.append(f"order by {column.key}{'.' + path if path else ''} runs in Python")
         cells = [nodes.column(name, alias) for name in column.names]
         # SQLite compares the BLOBs bytewise; both directions are encoded in the key's order
-        return _ordered(nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: key_of), *cells), descending)
+        return _ordered(
+            nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: key_of), *cells), descending
+        )
 
     def _score(self, layout: ClassLayout, alias: str, where: PlanNode) -> list[exp.Expression]:
         """The order by relevance of a ``$text``, best first."""
@@ -212,7 +215,9 @@ class Compiler:
 
         def scorer(search: Value) -> Any:
             return sql_callable(
-                lambda cell: None if cell is None else text_score(search, cell if decode is None else decode(cell))
+                lambda cell: (
+                    None if cell is None else text_score(search, cell if decode is None else decode(cell))
+                )
             )
 
         self.notes.append(f"order by the $score of {leaf.key} runs in Python")
@@ -230,6 +235,12 @@ class Compiler:
 
     # -- statements ------------------------------------------------------------------------------
 
+    def compile_grouping(self, plan: PlanQuery, grouping: Grouping) -> Compiled:
+        """The statement of a grouping over what ``plan`` finds. The class must exist."""
+        layout = self._layout_of(plan.class_name)
+        assert layout is not None
+        return self._compiled(group_nodes(self, layout, plan, grouping), ())
+
     def compile(self, plan: PlanQuery) -> Compiled:
         """The statement of a find, count or id query. The class must exist."""
         layout = self._layout_of(plan.class_name)
@@ -240,6 +251,9 @@ class Compiler:
             node = self._count(layout, where)
         else:
             node, names = self._find(layout, attrs.evolve(plan, where=where))
+        return self._compiled(node, names)
+
+    def _compiled(self, node: exp.Expression, names: tuple[str, ...]) -> Compiled:
         sql = nodes.render(node)
         order = list(dict.fromkeys(int(number) for number in _PLACEHOLDER.findall(sql)))
         binds = tuple(self._binds[number] for number in order)
@@ -248,7 +262,9 @@ class Compiler:
     def _count(self, layout: ClassLayout, where: PlanNode) -> exp.Expression:
         alias = self.alias()
         return nodes.select(
-            [nodes.call("count", exp.Star())], nodes.table(layout.table, alias), self.where(layout, alias, where)
+            [nodes.call("count", exp.Star())],
+            nodes.table(layout.table, alias),
+            self.where(layout, alias, where),
         )
 
     def _find(self, layout: ClassLayout, plan: PlanQuery) -> tuple[exp.Expression, tuple[str, ...]]:
@@ -348,7 +364,9 @@ def serves_order(layout: ClassLayout, where: PlanNode, order: tuple[OrderKey, ..
         while rest and rest[0][0] in equal:
             rest.pop(0)
         head = rest[: len(wanted)]
-        if [key for key, _ in head] == keys and len({a[1] == b[1] for a, b in zip(head, wanted, strict=True)}) == 1:
+        if [key for key, _ in head] == keys and len(
+            {a[1] == b[1] for a, b in zip(head, wanted, strict=True)}
+        ) == 1:
             return True
     return False
 

@@ -51,7 +51,9 @@ _ADVICE: Final[dict[type[Exception], str]] = {
 
 def storage_error(place: str, error: apsw.Error) -> StorageError:
     """The ``StorageError`` for an apsw error, with the place first and the advice last."""
-    advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), f"SQLite says: {error}")
+    advice = next(
+        (text for kind, text in _ADVICE.items() if isinstance(error, kind)), f"SQLite says: {error}"
+    )
     return StorageError(f"{place}: {advice}", sqlite_code=getattr(error, "extendedresult", 0))
 
 
@@ -160,7 +162,9 @@ class Database:
     def _create(self, connection: apsw.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if connection.pragma("application_id") != ddl.APPLICATION_ID:  # another process may have been faster
+            if (
+                connection.pragma("application_id") != ddl.APPLICATION_ID
+            ):  # another process may have been faster
                 for statement in ddl.INTERNAL_TABLES:
                     connection.execute(statement)
                 connection.pragma("application_id", ddl.APPLICATION_ID)
@@ -183,7 +187,9 @@ class Database:
 
     def _first_reader(self) -> apsw.Connection:
         if self._closed:
-            raise EngineClosedError(f"{self.place}: the engine has been closed; open it again with parsekit.open()")
+            raise EngineClosedError(
+                f"{self.place}: the engine has been closed; open it again with parsekit.open()"
+            )
         try:
             connection = self._connect(writable=False)
         except apsw.Error as error:
@@ -224,6 +230,11 @@ class Database:
     def in_write(self) -> bool:
         """Whether this thread is inside ``write()``."""
         return self._owner == threading.get_ident()
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether this thread is inside of a ``write()`` that is inside of another one."""
+        return self._depth > 1 and self.in_write
 
     @contextlib.contextmanager
     def write(self) -> Iterator[apsw.Connection]:

@@ -21,8 +21,8 @@ __all__ = [
     "create_geo_index",
     "create_index",
     "create_join_table",
-    "create_text_index",
     "create_provider_index",
+    "create_text_index",
     "create_user_indexes",
     "drop_column",
     "drop_geo_index",
@@ -66,7 +66,9 @@ def quote(identifier: str) -> str:
     text early, is refused.
     """
     if "\x00" in identifier:
-        raise EngineError("identifier: contains a NUL character; class and key names are letters, digits and _")
+        raise EngineError(
+            "identifier: contains a NUL character; class and key names are letters, digits and _"
+        )
     return '"' + identifier.replace('"', '""') + '"'
 
 

@@ -30,7 +30,10 @@ def dotted_expression(cell: exp.Expression, path: str) -> exp.Expression:
     """The expression of ``path`` in the JSON text ``cell``."""
     depth = path.count(".") + 1
     nested: list[exp.Expression] = [
-        exp.EQ(this=nodes.call("json_type", cell.copy(), _json_path(path, length)), expression=nodes.text("array"))
+        exp.EQ(
+            this=nodes.call("json_type", cell.copy(), _json_path(path, length)),
+            expression=nodes.text("array"),
+        )
         for length in range(1, depth + 1)
     ]
     nested.append(

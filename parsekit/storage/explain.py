@@ -54,7 +54,7 @@ def _advice(layout: ClassLayout, plan: PlanQuery, *, scans: bool, sorts: bool) -
         return []
     named = ", ".join(f'"{key}": 1' for key in keys)
     trouble = "reads every row" if scans else "sorts what it found"
-    return [f'{layout.class_name}: the query {trouble}; an index {{{named}}} would serve it']
+    return [f"{layout.class_name}: the query {trouble}; an index {{{named}}} would serve it"]
 
 
 def _indexable(layout: ClassLayout, node: PlanNode) -> tuple[list[str], list[str]]:

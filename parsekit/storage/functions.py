@@ -31,7 +31,9 @@ def _order(key: Callable[..., bytes | None], *cells: Any) -> bytes | None:
     return key(*cells)
 
 
-def _distance(latitude: float | None, longitude: float, to_latitude: float, to_longitude: float) -> float | None:
+def _distance(
+    latitude: float | None, longitude: float, to_latitude: float, to_longitude: float
+) -> float | None:
     """The haversine angle in radians, as ``PFGeoPoint.distance_in_radians_to`` computes it."""
     if latitude is None:
         return None

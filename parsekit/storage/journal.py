@@ -3,18 +3,20 @@
 A row has a sequence number that only grows, the class and objectId, the kind of change, and the changed keys
 before and after as JSON. A create has no before, a delete no after. Live events, history, resume and other
 processes all read it; what they make of it is not this module's affair.
+
+What is kept is always a run without holes up to the newest entry: ``prune`` takes away from the front only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Literal, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import apsw
 import attrs
 
 from parsekit.codec import decode_interior, encode_interior
-from parsekit.values import Value
+from parsekit.values import Value, date_from_ms, date_to_ms
 
 __all__ = [
     "ChangeKind",
@@ -23,6 +25,9 @@ __all__ = [
     "append",
     "append_creations",
     "entries",
+    "entries_back_to",
+    "entries_of",
+    "first_sequence",
     "last_sequence",
     "prune",
 ]
@@ -34,6 +39,12 @@ _INSERT: Final = (
     "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) "
     "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
 )
+_SELECT: Final = "SELECT seq, at, class, object_id, kind, before, after FROM _pk_journal "
+_ENTRIES: Final = _SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?"
+_BACK_TO: Final = _SELECT + "WHERE class = ? AND seq > ? ORDER BY seq DESC"
+_OF_OBJECT: Final = _SELECT + "WHERE class = ? AND object_id = ? ORDER BY seq"
+_FIRST_YOUNG: Final = "SELECT seq FROM _pk_journal WHERE at >= ? AND seq < ? ORDER BY seq LIMIT 1"
+_TIMES: Final = ("createdAt", "updatedAt")
 _INSERT_AT: Final = (
     "INSERT INTO _pk_journal (seq, at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, NULL, ?)"
 )
@@ -71,7 +82,12 @@ def append(
     before: dict[str, Value] | None,
     after: dict[str, Value] | None,
 ) -> int:
-    """Write one change; its sequence number."""
+    """Write one change; its sequence number.
+
+    What the entry says anyway is left out of ``after``: the objectId, and the times that are its own.
+    """
+    if after is not None:
+        after = _shortened(after, at, object_id)
     cells = (
         at,
         class_name,
@@ -81,6 +97,27 @@ def append(
         None if after is None else encode_interior(after),
     )
     return int(connection.execute(_INSERT, cells).get)
+
+
+def _shortened(after: dict[str, Value], at: int, object_id: str) -> dict[str, Value]:
+    short = dict(after)
+    if short.get("objectId") == object_id:
+        del short["objectId"]
+    for key in _TIMES:
+        moment = short.get(key)
+        if moment is not None and date_to_ms(moment) == at:
+            del short[key]
+    return short
+
+
+def _completed(kind: ChangeKind, after: dict[str, Value], at: int, object_id: str) -> dict[str, Value]:
+    """What ``_shortened`` left out, put back."""
+    moment = date_from_ms(at)
+    after.setdefault("updatedAt", moment)
+    if kind == "create":
+        after.setdefault("createdAt", moment)
+        after.setdefault("objectId", object_id)
+    return after
 
 
 def append_creations(
@@ -101,20 +138,30 @@ def append_creations(
 
 def entries(connection: apsw.Connection, after: int, limit: int = -1) -> Iterator[JournalEntry]:
     """Changes with a sequence number greater than ``after``, in order."""
-    rows = connection.execute(
-        "SELECT seq, at, class, object_id, kind, before, after FROM _pk_journal WHERE seq > ? ORDER BY seq LIMIT ?",
-        (after, limit),
-    )
-    for seq, at, class_name, object_id, kind, before, following in rows:
-        yield JournalEntry(
-            seq,
-            at,
-            class_name,
-            object_id,
-            _KINDS[kind],
-            None if before is None else decode_interior(before),
-            None if following is None else decode_interior(following),
-        )
+    return map(_entry, connection.execute(_ENTRIES, (after, limit)))
+
+
+def entries_back_to(connection: apsw.Connection, class_name: str, sequence: int) -> Iterator[JournalEntry]:
+    """The changes of a class with a sequence number greater than ``sequence``, the newest first."""
+    return map(_entry, connection.execute(_BACK_TO, (class_name, sequence)))
+
+
+def entries_of(connection: apsw.Connection, class_name: str, object_id: str) -> Iterator[JournalEntry]:
+    """The changes of one object, in order. Looks through the whole journal: for people, not for a hot path."""
+    return map(_entry, connection.execute(_OF_OBJECT, (class_name, object_id)))
+
+
+def _entry(row: tuple[Any, ...]) -> JournalEntry:
+    sequence, at, class_name, object_id, code, before, after = row
+    kind = _KINDS[code]
+    following = None if after is None else _completed(kind, decode_interior(after), at, object_id)
+    earlier = None if before is None else decode_interior(before)
+    return JournalEntry(sequence, at, class_name, object_id, kind, earlier, following)
+
+
+def first_sequence(connection: apsw.Connection) -> int:
+    """The oldest sequence number that is kept, 0 for an empty journal."""
+    return int(connection.execute("SELECT coalesce(min(seq), 0) FROM _pk_journal").get)
 
 
 def last_sequence(connection: apsw.Connection) -> int:
@@ -122,9 +169,20 @@ def last_sequence(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM _pk_journal").get)
 
 
-def prune(connection: apsw.Connection, now_ms: int, limits: JournalLimits) -> int:
-    """Delete what ``limits`` lets go; the number of entries deleted. The newest entry always stays."""
-    oldest = now_ms - int(limits.days * 86_400_000)
-    keep_from = last_sequence(connection) - max(1, limits.entries)
-    connection.execute("DELETE FROM _pk_journal WHERE seq <= ? AND at < ?", (keep_from, oldest))
+def prune(connection: apsw.Connection, now_ms: int, limits: JournalLimits, at_most: int = -1) -> int:
+    """Delete what ``limits`` lets go, the oldest first and ``at_most`` so many; the number of entries deleted.
+
+    An entry stays while one that stays is older, so that the journal has no holes: an import journals its objects
+    under their own dates. The newest entry always stays, and with it the count.
+    """
+    keep_from = last_sequence(connection) - max(1, limits.entries) + 1
+    first = first_sequence(connection)
+    if not first or first >= keep_from:
+        return 0
+    young = now_ms - int(limits.days * 86_400_000)
+    stays: int | None = connection.execute(_FIRST_YOUNG, (young, keep_from)).get
+    end = keep_from if stays is None else stays
+    if at_most >= 0:
+        end = min(end, first + at_most)
+    connection.execute("DELETE FROM _pk_journal WHERE seq < ?", (end,))
     return connection.changes()

@@ -103,6 +103,11 @@ class Column:
         return self.names[0]
 
     @property
+    def stores_itself(self) -> bool:
+        """Whether a value that is not null is its own single cell."""
+        return self.encode is _plain
+
+    @property
     def types(self) -> tuple[str, ...]:
         """The SQLite type of each column."""
         return _TYPES[self.field.type]

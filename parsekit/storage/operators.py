@@ -18,11 +18,11 @@ from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
 from parsekit.query.regex import literal_prefix
 from parsekit.query.text import search_words
 from parsekit.storage import ddl, nodes
-from parsekit.storage.plan_cache import NeedsResults
 from parsekit.storage.dotted import MARKER, dotted_expression
 from parsekit.storage.functions import token_text
 from parsekit.storage.geo_bounds import bounds_of
 from parsekit.storage.layout import NULLS_COLUMN, RID_COLUMN, ClassLayout, Column, join_table
+from parsekit.storage.plan_cache import NeedsResults
 from parsekit.values import MISSING, Pointer, Value, date_to_ms
 
 if TYPE_CHECKING:
@@ -218,7 +218,9 @@ def _in_list(
         if long:
             parts.append(exp.In(this=cell, query=exp.Subquery(this=_bound_list(compiler, leaf, pick))))
         else:
-            bound = [compiler.bind(leaf.parameter.index, _picked(pick, position)) for position in range(arity)]
+            bound = [
+                compiler.bind(leaf.parameter.index, _picked(pick, position)) for position in range(arity)
+            ]
             parts.append(exp.In(this=cell, expressions=bound))
     if not parts:
         return exp.Boolean(this=leaf.op == "$nin")
@@ -376,7 +378,9 @@ def _text(
     name = ddl.text_index_name(layout.table, index.name)
     found = compiler.alias()
     # a full-text table has a hidden column of its own name, on which = means MATCH
-    match = exp.EQ(this=nodes.column(name, found), expression=compiler.bind(leaf.parameter.index, _match_text))
+    match = exp.EQ(
+        this=nodes.column(name, found), expression=compiler.bind(leaf.parameter.index, _match_text)
+    )
     rows = nodes.select([nodes.column("rowid", found)], nodes.table(name, found), match)
     candidates = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=rows))
     return nodes.all_of([candidates, decided])
@@ -397,7 +401,11 @@ def _dotted(
 ) -> exp.Expression:
     """A declared index on a dotted path finds rows that hold the value, or something nested, at the path."""
     declared = any(leaf.key == index.keys[0][0] for index in layout.schema.indexes if index.kind == "plain")
-    if not declared or column.field.type != "Object" or leaf.parameter.kind not in ("string", "number", "boolean"):
+    if (
+        not declared
+        or column.field.type != "Object"
+        or leaf.parameter.kind not in ("string", "number", "boolean")
+    ):
         return decided
     path = leaf.key.partition(".")[2]
     cell = dotted_expression(nodes.column(column.name, alias), path)
@@ -426,7 +434,9 @@ def _member_ids(
     alias = compiler.alias()
     cell = nodes.column(given, alias)
     where: exp.Expression = (
-        exp.In(this=cell, expressions=bound) if isinstance(bound, list) else exp.EQ(this=cell, expression=bound)
+        exp.In(this=cell, expressions=bound)
+        if isinstance(bound, list)
+        else exp.EQ(this=cell, expression=bound)
     )
     return nodes.select([nodes.column(wanted, alias)], nodes.table(table, alias), where)
 

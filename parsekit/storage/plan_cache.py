@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from parsekit.query.dialect import Dialect
     from parsekit.storage.catalog import Catalog
     from parsekit.storage.compiler import Compiled
+    from parsekit.storage.grouping import Grouping
 
 __all__ = ["NeedsResults", "PlanCache"]
 
@@ -50,6 +51,20 @@ class PlanCache:
         if found is None:
             raise NeedsResults
         return found  # type: ignore[return-value]
+
+    def grouped(self, shape: Shape, grouping: Grouping) -> Compiled:
+        """The statement of a grouping over what ``shape`` finds, compiled when it is new."""
+        place: Shape = ("group", grouping, shape)
+        found = self._statements.get(place)
+        if found is None:
+            from parsekit.storage.compiler import Compiler
+
+            self.misses += 1
+            compiler = Compiler(self.catalog.layout, self._rules)
+            found = compiler.compile_grouping(plan_of(shape), grouping)
+            if self._enabled:
+                self._statements[place] = found
+        return found
 
     def _compile(self, shape: Shape) -> Compiled:
         from parsekit.storage.compiler import Compiler

@@ -6,7 +6,9 @@ from typing import Final
 
 import apsw
 
-__all__ = ["role_names_of"]
+from parsekit.acl.roles import Role
+
+__all__ = ["all_roles", "role_names_of"]
 
 # A constant: no identifier or value of a caller is in it. Members of a role that is in another role's ``roles``
 # relation have that other role too (parse_server.md A3); UNION cuts cycles.
@@ -23,3 +25,27 @@ SELECT role."name" FROM held CROSS JOIN "_Role" AS role ON role."objectId" = hel
 def role_names_of(connection: apsw.Connection, user_id: str) -> frozenset[str]:
     """The names of every role that the user has. The class ``_Role`` must exist."""
     return frozenset(name for (name,) in connection.execute(_ROLES, (user_id,)))
+
+
+# Constants too. The empty side of each half of the UNION tells users from roles.
+_ALL: Final = """
+SELECT role."objectId", role."name", member."relatedId", NULL
+FROM "_Role" AS role LEFT JOIN "_Join:users:_Role" AS member ON member."owningId" = role."objectId"
+UNION ALL
+SELECT role."objectId", role."name", NULL, child."relatedId"
+FROM "_Role" AS role JOIN "_Join:roles:_Role" AS child ON child."owningId" = role."objectId"
+"""
+
+
+def all_roles(connection: apsw.Connection) -> list[Role]:
+    """Every role with its direct members. For explanations; who has which role is asked above."""
+    names: dict[str, str] = {}
+    users: dict[str, set[str]] = {}
+    children: dict[str, set[str]] = {}
+    for identity, name, user, child in connection.execute(_ALL):
+        names[str(identity)] = str(name)
+        if user is not None:
+            users.setdefault(str(identity), set()).add(str(user))
+        if child is not None:
+            children.setdefault(str(identity), set()).add(str(child))
+    return [Role(key, name, users.get(key, ()), children.get(key, ())) for key, name in names.items()]

@@ -15,6 +15,7 @@ from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassL
 
 __all__ = [
     "all_ids",
+    "count_by_acl",
     "delete_owner_statement",
     "delete_statement",
     "insert_statement",
@@ -118,3 +119,11 @@ def relate_statement(table: str) -> str:
 def unrelate_statement(table: str) -> str:
     """DELETE of (owner, member) from a join table."""
     return _delete(table, _equals("owningId"), _equals("relatedId"))
+
+
+@lru_cache(maxsize=512)
+def count_by_acl(table: str) -> str:
+    """SELECT of the number of rows with an ACL number."""
+    return nodes.render(
+        nodes.select([nodes.call("count", nodes.column(RID_COLUMN))], nodes.table(table), _equals(ACL_COLUMN))
+    )

@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import apsw
 
@@ -21,20 +21,21 @@ from parsekit.query.plan import Shape, plan_of
 from parsekit.schema import ClassSchema
 from parsekit.storage import catalog as catalogs
 from parsekit.storage import functions
-from parsekit.storage.acl_store import Access, AclStore
+from parsekit.storage.acl_store import NO_ACL, Access, AclStore
 from parsekit.storage.catalog import Catalog
 from parsekit.storage.database import Database, Synchronous, storage_error
+from parsekit.storage.grouping import Grouping, decode_group
 from parsekit.storage.plan_cache import NeedsResults, PlanCache
-from parsekit.storage.roles import role_names_of
+from parsekit.storage.roles import all_roles, role_names_of
 from parsekit.storage.writer import Writer
 from parsekit.values import Value
 
 if TYPE_CHECKING:
+    from parsekit.acl.roles import Role
     from parsekit.storage.compiler import Compiled
     from parsekit.storage.explain import StatementPlan
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
-
 
 
 class TransactionPart(Protocol):
@@ -159,6 +160,22 @@ class Store:
             self._check(connection)
         return rows
 
+    def run_grouped(
+        self, shape: Shape, values: list[Value], grouping: Grouping
+    ) -> list[tuple[Value, list[Value]]]:
+        """Each group's key and terms over what a query finds. Master only: no ACL is looked at.
+
+        Raises:
+            StaleCatalog: ask again.
+            NeedsResults: the query has a part that SQL cannot nest.
+            StorageError: SQLite refused, such as a sum beyond 64 bits.
+        """
+        compiled = self.plans.grouped(shape, grouping)
+        layout = self.catalog.layouts[str(shape[0])]
+        # SAFETY: the engine lets only a master group; the shape carries no ACL test to bind.
+        rows = self.run_compiled(compiled, values, None)
+        return [decode_group(layout, grouping, row) for row in rows]
+
     def explain(
         self, shape: Shape, values: list[Value], principals: frozenset[str] | None, skip: int
     ) -> tuple[Compiled, tuple[Any, ...], StatementPlan, bool]:
@@ -211,6 +228,17 @@ class Store:
         if self.catalog.layout("_Role") is None:
             return frozenset()
         return role_names_of(self.database.reader(), user_id)
+
+    def count_without_acl(self, class_name: str) -> int:
+        """How many objects of a class are public for want of an ACL."""
+        from parsekit.storage.statements import count_by_acl
+
+        layout = self.catalog.layouts[class_name]
+        return int(self.database.reader().execute(count_by_acl(layout.table), (NO_ACL,)).get)
+
+    def roles(self) -> list[Role]:
+        """Every role with its direct members."""
+        return [] if self.catalog.layout("_Role") is None else all_roles(self.database.reader())
 
     def data_version(self) -> int | None:
         """A number that changes for this thread with every commit of anybody; ``None`` inside ``write()``."""

@@ -98,7 +98,9 @@ def _taken_statement(table: str, column: str, by: str) -> str:
     else:
         found = exp.Glob(this=nodes.column(column), expression=exp.Placeholder())
     other = exp.NEQ(this=nodes.column("objectId"), expression=exp.Placeholder())
-    return nodes.render(nodes.select([nodes.column(column)], nodes.table(table), nodes.all_of([found, other])))
+    return nodes.render(
+        nodes.select([nodes.column(column)], nodes.table(table), nodes.all_of([found, other]))
+    )
 
 
 def name_is_taken(

@@ -6,8 +6,8 @@ part of the statement that fetches it for update, so an object one may not write
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, final
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, final
 
 import apsw
 import attrs
@@ -25,6 +25,10 @@ from parsekit.storage.layout import (
 from parsekit.values import Value
 
 __all__ = ["StoredObject", "Writer"]
+
+
+_CellEncoder: TypeAlias = tuple[str, int, "Callable[[Value], tuple[Stored, ...]] | None"]
+"""Key, number of cells, and the encoder, ``None`` where the value is the cell."""
 
 
 @final
@@ -45,6 +49,7 @@ class Writer:
         self._selects: dict[tuple[ClassLayout, bool], str] = {}
         self._updates: dict[tuple[ClassLayout, tuple[str, ...]], str] = {}
         self._positions: dict[ClassLayout, dict[str, int]] = {}
+        self._cells: dict[ClassLayout, list[_CellEncoder]] = {}
 
     def forget(self) -> None:
         """The catalog changed: layouts are other objects now."""
@@ -52,10 +57,13 @@ class Writer:
         self._selects.clear()
         self._updates.clear()
         self._positions.clear()
+        self._cells.clear()
 
     # -- insert --------------------------------------------------------------------------------
 
-    def insert(self, connection: apsw.Connection, layout: ClassLayout, fields: dict[str, Value], acl: int) -> int:
+    def insert(
+        self, connection: apsw.Connection, layout: ClassLayout, fields: dict[str, Value], acl: int
+    ) -> int:
         """Insert an object; its rowid. Raises ``DuplicateValueError`` for a value that must be unique."""
         sql = self._inserts.get(layout)
         if sql is None:
@@ -63,16 +71,28 @@ class Writer:
 
             sql = self._inserts[layout] = insert_statement(layout)
         cells: list[Stored] = []
-        for column in layout.stored_columns():
-            value = fields.get(column.key)
+        for key, width, encode in self._encoders(layout):
+            value = fields.get(key)
             if value is None:
-                cells.extend((None,) * len(column.names))
+                cells += (None,) * width
+            elif encode is None:
+                cells.append(value)
             else:
-                cells.extend(column.encode(value))
+                cells += encode(value)
         cells.append(acl)
-        cells.append(join_nulls(_null_keys(layout, fields)))
+        cells.append(join_nulls(_null_keys(layout, fields)) if None in fields.values() else None)
         self._run(connection, layout, sql, cells)
         return connection.last_insert_rowid()
+
+    def _encoders(self, layout: ClassLayout) -> list[_CellEncoder]:
+        """How each stored field becomes cells, in the order of the INSERT."""
+        found = self._cells.get(layout)
+        if found is None:
+            found = self._cells[layout] = [
+                (column.key, len(column.names), None if column.stores_itself else column.encode)
+                for column in layout.stored_columns()
+            ]
+        return found
 
     # -- read for update -----------------------------------------------------------------------
 
@@ -189,4 +209,7 @@ def _null_keys(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:
 
 def _constraint(message: str) -> str:
     """The columns of a failed UNIQUE constraint, without the value."""
-    return message.removeprefix("UNIQUE constraint failed: ").replace("ConstraintError: ", "") + " must be unique"
+    return (
+        message.removeprefix("UNIQUE constraint failed: ").replace("ConstraintError: ", "")
+        + " must be unique"
+    )

@@ -62,9 +62,13 @@ def open_dataset(**options: Any) -> tuple[parsekit.ParseEngine, dict[str, str]]:
         for user in data["users"]:
             _put(engine, "_User", user)
         for role in data["roles"]:
-            members = [{"__type": "Pointer", "className": "_User", "objectId": users[name]} for name in role["users"]]
+            members = [
+                {"__type": "Pointer", "className": "_User", "objectId": users[name]} for name in role["users"]
+            ]
             ids = {other["name"]: other["objectId"] for other in data["roles"]}
-            roles = [{"__type": "Pointer", "className": "_Role", "objectId": ids[name]} for name in role["roles"]]
+            roles = [
+                {"__type": "Pointer", "className": "_Role", "objectId": ids[name]} for name in role["roles"]
+            ]
             row = {key: value for key, value in role.items() if key not in ("users", "roles")}
             for key, pointers in (("users", members), ("roles", roles)):
                 if pointers:

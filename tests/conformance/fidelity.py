@@ -18,10 +18,7 @@ from tests.conformance.test_queries import COUNTING
 from tests.query.test_matcher_corpus import REFUSED_ON_READING
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
-OPERATORS = (
-    "equality $ne $lt $lte $gt $gte $in $nin $all $containedBy $exists $regex $text $nearSphere $within $geoWithin "
-    "$geoIntersects $inQuery $notInQuery $select $dontSelect $relatedTo $relativeTime $or $and $nor"
-).split()
+OPERATORS = ["equality", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex", "$text", "$nearSphere", "$within", "$geoWithin", "$geoIntersects", "$inQuery", "$notInQuery", "$select", "$dontSelect", "$relatedTo", "$relativeTime", "$or", "$and", "$nor"]
 _TOP = {"$or", "$and", "$nor", "$relatedTo"}
 
 

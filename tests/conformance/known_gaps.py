@@ -17,6 +17,9 @@ QUERY_GAPS: Final[dict[str, str]] = {
 }
 
 SCENARIO_GAPS: Final[dict[tuple[str, int], str]] = {
-    ("s-018", 5): "MongoDB's adapter stores a Date that is none as an invalid date; parsekit refuses it with 111",
+    (
+        "s-018",
+        5,
+    ): "MongoDB's adapter stores a Date that is none as an invalid date; parsekit refuses it with 111",
     ("s-032", 7): "Parse Server counts [] where a pointer permission meets nobody; parsekit counts 0",
 }

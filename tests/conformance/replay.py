@@ -111,7 +111,11 @@ class Replay:
 
     def compare(self, step: dict[str, Any], wanted: dict[str, Any], response: Response) -> str | None:
         if wanted["status"] == 500:
-            return None if response.status >= 400 else f"expected a refusal, got {response.status} {response.body}"
+            return (
+                None
+                if response.status >= 400
+                else f"expected a refusal, got {response.status} {response.body}"
+            )
         expected = wanted["response"]
         if response.status != wanted["status"]:
             return f"expected {wanted['status']} {expected}, got {response.status} {response.body}"
@@ -167,9 +171,7 @@ class Replay:
             bound = found
         return bound
 
-    def _match_set(
-        self, wanted: list[Any], got: list[Any], bound: dict[str, str]
-    ) -> dict[str, str] | None:
+    def _match_set(self, wanted: list[Any], got: list[Any], bound: dict[str, str]) -> dict[str, str] | None:
         left = list(got)
         for one in wanted:
             for place, other in enumerate(left):

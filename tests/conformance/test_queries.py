@@ -111,9 +111,7 @@ def _object_id(entry: dict[str, Any]) -> str:
 
 
 def _parameters() -> list[Any]:
-    return [
-        pytest.param(case, id=case["id"], marks=_gap(case["id"])) for case in COUNTING
-    ]
+    return [pytest.param(case, id=case["id"], marks=_gap(case["id"])) for case in COUNTING]
 
 
 def _gap(identity: str) -> tuple[pytest.MarkDecorator, ...]:

@@ -18,8 +18,12 @@ CRM = (crm.User, crm.Company, crm.Contact, crm.Deal, crm.Activity)
 
 
 def stated(item):
-    """The fields of a class without their descriptions, which the typed form does not carry."""
-    return {key: attrs.evolve(field, description="") for key, field in item.own_fields.items()}
+    """The fields of a class without their descriptions, which the typed form does not carry.
+
+    What every user has is PFUser's to say.
+    """
+    given = {"username", "email", "password"} if item.name == "_User" else set()
+    return {k: attrs.evolve(f, description="") for k, f in item.own_fields.items() if k not in given}
 
 
 @pytest.mark.parametrize("kind", CRM, ids=lambda kind: kind.__name__)

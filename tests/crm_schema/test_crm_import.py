@@ -252,7 +252,7 @@ def test_a_newer_format_is_left_alone(database, tmp_path):
     connection.pragma("user_version", 99)
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StorageError, match="its format is version 99 .* upgrade parsekit"):
+    with pytest.raises(StorageError, match=r"its format is version 99 .* upgrade parsekit"):
         opened(path)
     assert path.read_bytes() == before
 

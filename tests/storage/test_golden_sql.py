@@ -18,7 +18,11 @@ from tests.strategies_queries import SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"
 QUERIES = sorted(GOLDEN.glob("*.json"))
-PRINCIPALS = {"master": Principal.master(), "anonymous": Principal.anonymous(), "user": Principal.user("someUserId")}
+PRINCIPALS = {
+    "master": Principal.master(),
+    "anonymous": Principal.anonymous(),
+    "user": Principal.user("someUserId"),
+}
 
 
 @pytest.fixture(scope="module")

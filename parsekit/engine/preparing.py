@@ -1,0 +1,162 @@
+"""The long way of a query: every part checked and guarded, and what SQL cannot nest run beforehand.
+
+Queries with sub-queries, relations, relative times or whole-object arguments come here before they get a shape.
+``prepare`` gives the same query with the principal's permissions among its conditions, in each of its parts; with
+``fill`` the results of sub-queries stand in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, final
+
+import attrs
+
+from parsekit.acl.guard import check_relation_key, guard_query
+from parsekit.acl.policy import Access
+from parsekit.engine.asking import Asking
+from parsekit.engine.views import PrincipalView
+from parsekit.errors import ParseError
+from parsekit.object_state import ResultContext, ResultShape
+from parsekit.query.ast import And, Constraint, KeyOfQuery, Node, Nor, Op, Or, RelatedTo, RelativeTime
+from parsekit.query.plan import shape_of
+from parsekit.query.relative_time import resolve
+from parsekit.query.state import QueryState
+from parsekit.query.where import check_against_schema
+from parsekit.storage.store import NeedsResults, Store
+from parsekit.values import MISSING, Pointer, Value
+
+if TYPE_CHECKING:
+    from parsekit.acl.principal import Principal
+    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.layout import ClassLayout
+
+__all__ = ["Preparation"]
+
+
+@final
+class Preparation:
+    """Prepares queries for one engine.
+
+    ``get`` reads an object by class and id under a principal; ``result_shape`` says how a statement's rows are read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        get: Callable[[str, str, Principal], object],
+        result_shape: Callable[[Compiled, ClassLayout], ResultShape],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._get = get
+        self._result_shape = result_shape
+
+    def prepare(self, state: QueryState, asking: Asking, *, fill: bool) -> QueryState:
+        """The query with its permissions among its conditions, every part of it checked.
+
+        Raises:
+            InvalidJsonError: 107, an argument that the field's type does not allow.
+            OperationForbiddenError: 119, a hidden field is used, here or in a sub-query.
+        """
+        fields = asking.layout.schema.fields
+        check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
+        view = asking.view
+        absolute = attrs.evolve(state, where=self._now(state.where))
+
+        def access_of(query: QueryState) -> Access:
+            return view.reading(query.class_name, asking.operation if query is absolute else "find").access
+
+        guarded = guard_query(
+            absolute, view.principal, access_of, lambda related: self._may_traverse(related, view)
+        )
+        return attrs.evolve(guarded, where=self._filled(guarded.where, view, fill=fill))
+
+    def _now(self, node: Node) -> Node:
+        """The tree with relative times made absolute, and sub-queries sent to the class that they redirect to."""
+        if isinstance(node, And | Or | Nor):
+            return attrs.evolve(node, children=tuple(map(self._now, node.children)))
+        if not isinstance(node, Constraint):
+            return node
+        argument = node.argument
+        if isinstance(argument, RelativeTime):
+            return attrs.evolve(node, argument=resolve(argument.text, self._clock()))
+        if isinstance(argument, QueryState):
+            return attrs.evolve(node, argument=self._redirected(argument))
+        if isinstance(argument, KeyOfQuery):
+            return attrs.evolve(node, argument=KeyOfQuery(self._redirected(argument.query), argument.key))
+        return node
+
+    def _redirected(self, query: QueryState) -> QueryState:
+        query = attrs.evolve(query, where=self._now(query.where))
+        layout = self._store.catalog.layout(query.class_name)
+        if query.redirect_key is None or layout is None:
+            return query
+        field = layout.schema.fields.get(query.redirect_key)
+        target = None if field is None else field.target
+        return query if target is None else attrs.evolve(query, class_name=target, redirect_key=None)
+
+    def _may_traverse(self, related: RelatedTo, view: PrincipalView) -> bool:
+        """Whether the principal may read the owner of the relation: nobody learns of members through others' objects."""
+        owner = related.owner
+        schema = self._store.catalog.schema.get(owner.class_name)
+        check_relation_key(schema, related, view.principal, view.role_names)
+        try:
+            self._get(owner.class_name, owner.object_id, view.principal)
+        except ParseError:
+            return False
+        return True
+
+    def _filled(self, node: Node, view: PrincipalView, *, fill: bool) -> Node:
+        """The tree with the results of sub-queries in their place, where SQL cannot nest them."""
+        if isinstance(node, And | Or | Nor):
+            return attrs.evolve(
+                node, children=tuple(self._filled(child, view, fill=fill) for child in node.children)
+            )
+        if not isinstance(node, Constraint):
+            return node
+        argument = node.argument
+        op: Op = "$in" if node.op in ("$select", "$inQuery") else "$nin"
+        if isinstance(argument, KeyOfQuery):
+            return Constraint(node.key, op, tuple(self._values_of(argument, view)))
+        if not isinstance(argument, QueryState):
+            return node
+        inner = attrs.evolve(argument, where=self._filled(argument.where, view, fill=fill))
+        if self._store.catalog.layout(inner.class_name) is None:
+            return Constraint(node.key, op, ())
+        if not fill:
+            return attrs.evolve(node, argument=inner)
+        pointers = tuple(Pointer(inner.class_name, identity) for identity in self._ids_of(inner, view))
+        return Constraint(node.key, op, pointers)
+
+    def _ids_of(self, guarded: QueryState, view: PrincipalView) -> list[str]:
+        bare = QueryState(guarded.class_name, guarded.where)
+        shape, values = shape_of(bare, "ids", guarded=True)
+        try:
+            _, rows = self._store.run(shape, values, view.ids)
+        except NeedsResults:
+            filled = attrs.evolve(bare, where=self._filled(bare.where, view, fill=True))
+            shape, values = shape_of(filled, "ids", guarded=True)
+            _, rows = self._store.run(shape, values, view.ids)
+        return [row[0] for row in rows]
+
+    def _values_of(self, argument: KeyOfQuery, view: PrincipalView) -> list[Value]:
+        """The values of a ``$select``: a key that a result lacks counts as null (RestQuery.transformSelect)."""
+        query = argument.query
+        layout = self._store.catalog.layout(query.class_name)
+        if layout is None:
+            return []
+        guarded = QueryState(query.class_name, self._filled(query.where, view, fill=True))
+        shape, values = shape_of(guarded, "find", guarded=True)
+        compiled, rows = self._store.run(shape, values, view.ids)
+        context = ResultContext(self._result_shape(compiled, layout), True)
+        root, *path = argument.key.split(".")
+        found: list[Value] = []
+        for row in rows:
+            value = context.read(root, row)
+            for part in path:
+                value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
+            found.append(None if value is MISSING else value)
+        return found

@@ -1,0 +1,98 @@
+"""Replaying and undoing the journal in memory (law L4). Pure: entries in, states of objects out.
+
+``replay`` goes forward and learns of each object what the entries say: all of it when its creation is among them,
+else the keys that changed. ``undo`` takes one entry back from an object's fields. What the tables hold is not known
+here; ``integrity`` compares, ``engine.history`` reads the past with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, final
+
+import attrs
+
+from parsekit.storage.journal import JournalEntry
+from parsekit.storage.journal_reach import Reach
+from parsekit.values import MISSING, Missing, RelationReference, Value
+
+__all__ = ["ObjectKey", "Replayed", "relation_change", "replay", "undo"]
+
+ObjectKey: TypeAlias = tuple[str, str]
+"""Class and objectId."""
+
+
+@final
+@attrs.define(slots=True)
+class Replayed:
+    """What the journal says of an object.
+
+    ``complete``: ``fields`` is all of it, else a key that is not there is unknown. ``alive`` is false once it was
+    deleted. ``fields`` has ``MISSING`` for a key known to be absent. ``members`` tells by relation and objectId
+    whether it is a member; a relation in ``vague`` has members that the journal does not tell of.
+    """
+
+    complete: bool
+    alive: bool = True
+    fields: dict[str, Value | Missing] = attrs.Factory(dict)
+    members: dict[str, dict[str, bool]] = attrs.Factory(dict)
+    vague: set[str] = attrs.Factory(set)
+
+
+def relation_change(value: Value) -> tuple[list[str], list[str]] | None:
+    """The members that an entry adds to and removes from a relation, ``None`` for the value of any other key."""
+    if not isinstance(value, dict) or value.get("__op") != "Relation":
+        return None
+    return value["add"], value["remove"]
+
+
+def replay(entries: Iterable[JournalEntry], reach: Reach) -> dict[ObjectKey, Replayed]:
+    """The last state that the entries, in order, tell of each object."""
+    states: dict[ObjectKey, Replayed] = {}
+    for entry in entries:
+        place = (entry.class_name, entry.object_id)
+        if entry.kind == "create":
+            states[place] = Replayed(complete=True)
+        elif entry.kind == "delete":
+            states[place] = Replayed(complete=True, alive=False)
+            continue
+        state = states.setdefault(place, Replayed(complete=False))
+        for key in entry.before or ():
+            if key not in (entry.after or ()):
+                _learn(state, entry, reach, key, MISSING)
+        for key, value in (entry.after or {}).items():
+            _learn(state, entry, reach, key, value)
+    return states
+
+
+def _learn(state: Replayed, entry: JournalEntry, reach: Reach, key: str, value: Value | Missing) -> None:
+    if not reach.speaks_of(entry.sequence, entry.class_name, key):
+        return
+    if isinstance(value, RelationReference):
+        state.vague.add(key)  # an object that moved to another objectId took its members along
+        return
+    change = relation_change(value)
+    if change is None:
+        state.fields[key] = value
+        return
+    members = state.members.setdefault(key, {})
+    members.update(dict.fromkeys(change[1], False))
+    members.update(dict.fromkeys(change[0], True))
+
+
+def undo(fields: Mapping[str, Value] | None, entry: JournalEntry) -> dict[str, Value] | None:
+    """An object's fields before ``entry``, given those after it; ``None`` stands for no object."""
+    if entry.kind == "create":
+        return None
+    earlier = {} if entry.kind == "delete" else dict(fields or {})
+    for key in entry.after or ():
+        earlier.pop(key, None)
+    for key, value in (entry.before or {}).items():
+        if not isinstance(value, RelationReference) and relation_change(value) is None:
+            earlier[key] = value
+    return earlier
+
+
+def as_journaled(row: Mapping[str, Any]) -> dict[str, Value]:
+    """The fields of a row without its relations, which entries tell of in their own way."""
+    return {key: value for key, value in row.items() if not isinstance(value, RelationReference)}
