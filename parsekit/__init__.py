@@ -1,7 +1,7 @@
 """parsekit: an embeddable data engine that behaves as Parse does, in process, over SQLite.
 
-``with parsekit.open("app.db") as engine:`` and then ``PFObject``, ``PFQuery``, ``PFUser`` as in the Parse SDKs. Names are
-imported when they are first used, so that ``import parsekit`` costs next to nothing.
+``with parsekit.open("app.db") as engine:`` and then ``PFObject``, ``PFQuery``, ``PFUser`` as in the Parse SDKs.
+Names are imported when they are first used, so that ``import parsekit`` costs next to nothing.
 """
 
 from __future__ import annotations

@@ -459,7 +459,7 @@ class NotOfferedError(ParsekitError):
     """A Parse feature that parsekit does not offer; the message names it and says what to do instead."""
 
 
-class SubscriptionLagged(ParsekitError):
+class SubscriptionLagged(ParsekitError):  # noqa: N818 - a state that is resumed from
     """A subscriber fell behind its bounded queue; resume from ``last_sequence``."""
 
     def __init__(self, last_sequence: int) -> None:

@@ -168,7 +168,7 @@ class PFPolygon:
     coordinates: tuple[tuple[float, float], ...] = attrs.field(converter=_polygon_points)
 
     @coordinates.validator
-    def _three_points(self, attribute: object, value: tuple[tuple[float, float], ...]) -> None:
+    def _three_points(self, _attribute: object, value: tuple[tuple[float, float], ...]) -> None:
         if len(value) < 3:
             raise ValueError(f"PFPolygon: {len(value)} points given, a polygon needs at least 3")
 

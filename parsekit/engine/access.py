@@ -79,9 +79,7 @@ def explain_find(
     if not asking.bypasses_permissions:
         raise forbidden("only a master may ask what a query hides; use engine.acting_as_master()")
     schema, roles = engine.schema.get(state.class_name), engine.store.roles()
-    everything = attrs.evolve(
-        state, limit=-1, skip=0, order=(), keys=None, exclude_keys=(), include=()
-    )
+    everything = attrs.evolve(state, limit=-1, skip=0, order=(), keys=None, exclude_keys=(), include=())
     # SAFETY: as above.
     found = engine.reads.find(everything, Principal.master(), None)
     hidden: Counter[str] = Counter()

@@ -30,6 +30,7 @@ from parsekit.codec import check_interior
 from parsekit.engine.write import Change
 from parsekit.errors import (
     AggregateError,
+    InternalServerError,
     InvalidJsonError,
     KeyNameError,
     ParseError,
@@ -296,6 +297,9 @@ class _Intake:
                 raise ValidationError(f"{key} is required")
         if new.acl is not None:
             canonical_acl(new.acl)
+        # SAFETY: an ACL that names such a user would name a role or everybody.
+        if self.schema.name == "_User" and new.object_id is not None and is_reserved_user_id(new.object_id):
+            raise InternalServerError("Invalid object ID.")
 
     def _check_closely(self, key: str, value: Value) -> None:
         """What the quick test leaves open: new keys, null, containers, enumerations, and what is wrong."""

@@ -134,9 +134,7 @@ class ParseEngine:
         )
         try:
             self.views = Views(self.store, self.store.role_names)
-            self.inference = Inference(
-                self.store, allow_class_creation=options.allow_client_class_creation
-            )
+            self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
             self.outbox = Outbox()
             self.store.outbox = self.outbox

@@ -34,7 +34,15 @@ from parsekit.values import MISSING, Missing, PFPolygon, Value
 if TYPE_CHECKING:
     from parsekit.engine.write import Write
 
-__all__ = ["check_values", "echo_of", "fill_defaults", "learned_from", "still_required", "take_plain", "work_out"]
+__all__ = [
+    "check_values",
+    "echo_of",
+    "fill_defaults",
+    "learned_from",
+    "still_required",
+    "take_plain",
+    "work_out",
+]
 
 _RELATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
 _ANSWERED: Final = (Increment, Add, AddUnique, Remove, SetOnInsert, Sequence)

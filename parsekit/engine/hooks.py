@@ -134,9 +134,7 @@ class EngineHooks:
 
     def _made(self, write: Write, fields: Mapping[str, Value]) -> PFObject:
         kind = self._engine.class_for(write.class_name)
-        shape = ResultShape(
-            write.class_name, NO_FIELDS, engine=self._engine, classes=self._engine.class_for
-        )
+        shape = ResultShape(write.class_name, NO_FIELDS, engine=self._engine, classes=self._engine.class_for)
         context = ResultContext(shape, True)
         object_id = None if write.creating and not write.written else write.object_id
         return kind.from_fields(context, object_id, fields)

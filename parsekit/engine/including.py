@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, final
 
-from parsekit.engine.views import PrincipalView
 from parsekit.object import PFObject
 from parsekit.query.ast import Constraint
 from parsekit.query.keys import include_paths
@@ -24,9 +23,7 @@ Fetch: TypeAlias = Callable[[QueryState, int], list[PFObject]]
 _Wanted: TypeAlias = dict[str, dict[str, None]]
 
 
-def attach_includes(
-    objects: list[PFObject], state: QueryState, view: PrincipalView, fetch: Fetch
-) -> None:
+def attach_includes(objects: list[PFObject], state: QueryState, fetch: Fetch) -> None:
     """Fetch and attach everything that ``state`` includes."""
     tree: dict[str, Any] = {}
     for path in include_paths(state):

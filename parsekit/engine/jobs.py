@@ -77,7 +77,9 @@ class Jobs:
             with engine.acting_as(started.principal):
                 result = engine.cloud.run_job(started.name, request)
         except ParsekitError as error:
-            self._note(started, {"status": "failed", "message": str(error), "finishedAt": engine.options.clock()})
+            self._note(
+                started, {"status": "failed", "message": str(error), "finishedAt": engine.options.clock()}
+            )
             return
         ended: dict[str, Value] = {"status": "succeeded", "finishedAt": engine.options.clock()}
         if isinstance(result, str):

@@ -99,7 +99,7 @@ class Preparation:
         return query if target is None else attrs.evolve(query, class_name=target, redirect_key=None)
 
     def _may_traverse(self, related: RelatedTo, view: PrincipalView) -> bool:
-        """Whether the principal may read the owner of the relation: nobody learns of members through others' objects."""
+        """Whether the principal may read the relation's owner: nobody learns of members through others' objects."""
         owner = related.owner
         schema = self._store.catalog.schema.get(owner.class_name)
         check_relation_key(schema, related, view.principal, view.role_names)

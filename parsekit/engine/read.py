@@ -20,7 +20,7 @@ from parsekit.engine.asking import Asking, selected_columns, with_all_includes
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.including import attach_includes
 from parsekit.engine.preparing import Preparation
-from parsekit.engine.views import PrincipalView, Reading, Views
+from parsekit.engine.views import PrincipalView, Views
 from parsekit.errors import ClassNameError, ObjectNotFoundError, did_you_mean
 from parsekit.object import PFObject, hydrate
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
@@ -283,7 +283,7 @@ class ReadPath:
         objects = hydrate(self._classes(state.class_name) if kind is None else kind, rows, context)
         if state.include or partial:
             view = asking.view
-            attach_includes(objects, state, view, lambda query, ids: self._included(query, ids, view))
+            attach_includes(objects, state, lambda query, ids: self._included(query, ids, view))
         if asking.reading.per_object:
             _strip(objects, asking.reading.access, asking.view)
         return objects

@@ -176,9 +176,7 @@ def _is_delete(entry: JSON) -> bool:
     return isinstance(entry, dict) and entry.get("__op") == "Delete"
 
 
-def _new_fields(
-    class_name: str, entries: Mapping[str, JSON], known: Mapping[str, Field]
-) -> dict[str, Field]:
+def _new_fields(class_name: str, entries: Mapping[str, JSON], known: Mapping[str, Field]) -> dict[str, Field]:
     """The fields of a request (SchemaController.validateSchemaData). Options of fields in ``known`` may change."""
     fields: dict[str, Field] = {}
     for key, entry in entries.items():
@@ -205,7 +203,9 @@ def _field(class_name: str, key: str, entry: JSON) -> Field:
     if kind in _TARGETED:
         targets = (_target(kind, described.get("targetClass")),)
     elif not isinstance(kind, str):
-        raise InvalidJsonError("invalid JSON", hint=f'{class_name}.{key}: expected {{"type": "String"}} or the like')
+        raise InvalidJsonError(
+            "invalid JSON", hint=f'{class_name}.{key}: expected {{"type": "String"}} or the like'
+        )
     known = field_type(kind)
     if known is None or known == "ACL":
         raise TypeMismatchError(f"invalid field type: {kind}")

@@ -92,7 +92,9 @@ def _objects_without_acl(engine: ParseEngine, item: ClassSchema) -> Iterator[Fin
     total = engine.reads.count(QueryState(item.name, ALWAYS), Principal.master())
     public = engine.store.count_without_acl(item.name)
     if public:
-        advice = "give new objects an ACL: declare ownership on the class, or a default ACL in its permissions"
+        advice = (
+            "give new objects an ACL: declare ownership on the class, or a default ACL in its permissions"
+        )
         yield Finding("medium", item.name, f"{public} of {total} objects have no ACL", advice)
 
 

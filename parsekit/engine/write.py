@@ -280,9 +280,7 @@ class WritePath:
             self.hooks.after_save(write)
         return write
 
-    def _put(
-        self, connection: apsw.Connection, write: Write, layout: ClassLayout, old: StoredObject
-    ) -> None:
+    def _put(self, connection: apsw.Connection, write: Write, layout: ClassLayout, old: StoredObject) -> None:
         changed = write.changed.copy()
         changed["updatedAt"] = write.now
         if write.moved_to is not None:
@@ -389,7 +387,9 @@ class WritePath:
         context: Mapping[str, Value],
     ) -> None:
         layout, old = self._for_update(connection, class_name, object_id, view, "delete")
-        write = Write(class_name, object_id, view, self._clock(), OperationSet(), old=old.fields, context=context)
+        write = Write(
+            class_name, object_id, view, self._clock(), OperationSet(), old=old.fields, context=context
+        )
         write.old_acl = self._store.acls.entry(connection, old.acl)
         if hooks is not None:
             hooks.before_delete(write)

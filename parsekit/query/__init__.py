@@ -1,0 +1,1 @@
+"""What is asked: the constraint tree, its meaning, and the ways to write it. Pure; no I/O."""

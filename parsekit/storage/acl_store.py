@@ -17,7 +17,7 @@ import apsw
 from parsekit.codec import dumps, loads
 from parsekit.values import Value
 
-__all__ = ["NO_ACL", "Access", "AclStore"]
+__all__ = ["NO_ACL", "Access", "AclStore", "grants_of"]
 
 NO_ACL: Final = 0
 Access: TypeAlias = Literal["read", "write"]
@@ -64,7 +64,7 @@ class AclStore:
         if new:
             found = connection.execute("INSERT INTO _pk_acl (acl) VALUES (?) RETURNING id", (text,)).get
             connection.executemany(
-                "INSERT INTO _pk_acl_grant VALUES (?, ?, ?)", list(_grants(text, int(found)))
+                "INSERT INTO _pk_acl_grant VALUES (?, ?, ?)", list(grants_of(text, int(found)))
             )
         number = int(found)
         if len(self._numbers) >= _ENTRIES:
@@ -128,7 +128,8 @@ def _greatest(connection: apsw.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM _pk_acl").get)
 
 
-def _grants(text: str, number: int) -> Iterable[tuple[str, int, int]]:
+def grants_of(text: str, number: int) -> Iterable[tuple[str, int, int]]:
+    """The rows (principal, access, ACL number) that stand for an ACL in the table of grants."""
     for principal, rights in loads(text).items():
         for access, code in _ACCESS.items():
             if rights.get(access):

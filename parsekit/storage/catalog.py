@@ -16,16 +16,19 @@ import apsw
 import attrs
 
 from parsekit.errors import DuplicateValueError, SchemaError, StorageError
-from parsekit.schema import ClassSchema, Field, Index, Schema
+from parsekit.schema import ClassSchema, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
 from parsekit.storage.dotted import dotted_sql
+from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
+from parsekit.storage.pointer_forms import convert_pointers, is_convertible
 
 __all__ = [
     "Catalog",
     "bump_generation",
     "drop_class",
+    "index_parts",
     "load",
     "mark_null_keys",
     "put_class",
@@ -107,16 +110,15 @@ def _store(connection: apsw.Connection, layout: ClassLayout, position: int) -> N
 def put_class(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) -> Catalog:
     """Make the database hold ``item`` as described: create the class, or add and drop its fields and indexes.
 
-    A field that changes its type is dropped with its data and added anew; callers decide whether that is allowed.
+    A field that changes its type is dropped with its data and added anew; callers decide whether that is allowed. A
+    pointer that gains or loses target classes keeps its values.
 
     Raises:
+        SchemaError: a pointer is narrowed to one class while objects point to another; nothing is changed.
         DuplicateValueError: 137, a unique index is wanted where values repeat; nothing is changed.
     """
     old = catalog.layout(item.name)
-    if old is None:
-        layout = _create(connection, catalog, item)
-    else:
-        layout = _alter(connection, old, item)
+    layout = _create(connection, catalog, item) if old is None else _alter(connection, old, item)
     _put_indexes(connection, old, layout)
     _store(connection, layout, len(catalog.layouts))
     generation = bump_generation(connection)
@@ -152,12 +154,14 @@ def _create_join(connection: apsw.Connection, class_name: str, key: str) -> None
 def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> ClassLayout:
     def stays(key: str) -> bool:
         field, before = item.fields.get(key), old.schema.fields[key]
-        same_storage = field is not None and field.type == before.type
-        return same_storage and (before.type != "Pointer" or _pointer_form(field) == _pointer_form(before))
+        if field is None or field.type != before.type:
+            return False
+        return before.type != "Pointer" or field.target == before.target or is_convertible(before, field)
 
     gone = [key for key in old.columns if not stays(key)]
     if gone:
         _drop_indexes_on(connection, old, set(gone))
+        mark_dropped(connection, item.name, gone)
     for key in gone:
         if old.columns[key].field.type == "Relation":
             connection.execute(ddl.drop_table(join_table(item.name, key)))
@@ -167,6 +171,7 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
         for statement in ddl.drop_column(old.table, old.columns[key]):
             connection.execute(statement)
     known = {key: column.names for key, column in old.columns.items() if key not in gone}
+    convert_pointers(connection, old, item, known)
     layout = ClassLayout.of(item, old.table, assign_columns(item, known), old.null_keys & item.fields.keys())
     for key, column in layout.columns.items():
         if key in known:
@@ -177,11 +182,6 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
             connection.execute(statement)
         _create_geo_index(connection, old.table, column)
     return layout
-
-
-def _pointer_form(field: Field | None) -> str | None:
-    """How a pointer is stored: the class it leads to where there is one, so that the id alone is kept."""
-    return None if field is None else field.target
 
 
 def _drop_indexes_on(connection: apsw.Connection, layout: ClassLayout, keys: set[str]) -> None:
@@ -207,11 +207,11 @@ def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: C
         if after.get(name) != index:
             _drop_index(connection, layout, index)
     for name, index in after.items():
-        if before.get(name) != index or old is None or _parts(old, index) != _parts(layout, index):
+        if before.get(name) != index or old is None or index_parts(old, index) != index_parts(layout, index):
             _create_index(connection, layout, index)
 
 
-def _parts(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
+def index_parts(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
     """The SQL of an index's keys; ``None`` for an index that SQLite keeps no b-tree for."""
     if index.kind != "plain":
         return None
@@ -231,7 +231,7 @@ def _create_index(connection: apsw.Connection, layout: ClassLayout, index: Index
     if index.kind == "text":
         _create_text_index(connection, layout, index)
         return
-    parts = _parts(layout, index)
+    parts = index_parts(layout, index)
     if parts is None:
         return
     connection.execute(ddl.drop_index(layout.table, index.name))
@@ -270,6 +270,7 @@ def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -
     for index in layout.schema.indexes:
         _drop_index(connection, layout, index)
     connection.execute(ddl.drop_table(layout.table))
+    mark_dropped(connection, class_name, [""])
     connection.execute("DELETE FROM _pk_class WHERE name = ?", (class_name,))
     generation = bump_generation(connection)
     return _catalog(generation, {name: item for name, item in catalog.layouts.items() if name != class_name})

@@ -33,8 +33,8 @@ from parsekit.query.plan import (
 from parsekit.query.state import OrderKey
 from parsekit.query.text import text_score
 from parsekit.storage import nodes
-from parsekit.storage.grouping import Grouping, group_nodes
 from parsekit.storage.functions import sql_callable
+from parsekit.storage.grouping import Grouping, group_nodes
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value

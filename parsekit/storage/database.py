@@ -299,7 +299,7 @@ class Database:
 
     # -- checkpoints and closing ---------------------------------------------------------------
 
-    def _after_commit(self, connection: apsw.Connection, schema: str, pages: int) -> int:
+    def _after_commit(self, connection: apsw.Connection, _schema: str, pages: int) -> int:
         if pages < _CHECKPOINT_PAGES:
             self._wake_at = _CHECKPOINT_PAGES
         elif pages >= self._wake_at:

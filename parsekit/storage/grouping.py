@@ -16,7 +16,7 @@ from parsekit.query.plan import PlanQuery
 from parsekit.storage.layout import RID_COLUMN, ClassLayout
 from parsekit.values import Value
 
-__all__ = ["Grouping", "GroupTerm", "can_group", "decode_group"]
+__all__ = ["GroupTerm", "Grouping", "can_group", "decode_group"]
 
 _KEY_TYPES: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
 _ARGUMENT_TYPES: Final[dict[str, frozenset[str]]] = {

@@ -185,7 +185,7 @@ def _single_pointer_decoder(class_name: str) -> Callable[[Stored], Value]:
     return decode
 
 
-def _no_columns(value: Value) -> tuple[Stored, ...]:
+def _no_columns(_value: Value) -> tuple[Stored, ...]:
     return ()
 
 

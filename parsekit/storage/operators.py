@@ -46,24 +46,24 @@ _COMPARISONS: Final[dict[str, type[exp.Expression]]] = {
 _AREAS: Final = frozenset({"$nearSphere", "$within", "$geoWithin"})
 _INLINE_LIST: Final = 16
 
-_Translate: TypeAlias = "Callable[[Compiler, ClassLayout, str, Column, PlanLeaf], exp.Expression | None]"
+_Translate: TypeAlias = "Callable[[Compiler, str, Column, PlanLeaf], exp.Expression | None]"
 
 
 def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
     """The SQL of one constraint on the rows of ``layout`` under ``alias``."""
     if leaf.op == "$relatedTo":
-        return _related_to(compiler, layout, alias, leaf)
+        return _related_to(compiler, alias, leaf)
     root, _, rest = leaf.key.partition(".")
     column = layout.columns.get(root)
     if column is not None and column.field.type == "Relation" and not rest:
         return _relation_field(compiler, layout, alias, leaf)
     if column is not None and not rest and column.field.type in _KIND_OF_TYPE:
         translate = _NATIVE.get(leaf.op)
-        native = None if translate is None else translate(compiler, layout, alias, column, leaf)
+        native = None if translate is None else translate(compiler, alias, column, leaf)
         if native is not None:
             return native
     if column is not None and not rest and leaf.op == "$exists":
-        return _exists(compiler, layout, alias, column, leaf)
+        return _exists(layout, alias, column, leaf)
     if column is not None and not rest and column.field.type == "GeoPoint" and leaf.op in _AREAS:
         return _geo(compiler, layout, alias, column, leaf)
     if column is not None and not rest and leaf.op == "$text":
@@ -167,9 +167,7 @@ def _is_not_null(node: exp.Expression) -> exp.Expression:
     return exp.Not(this=_is_null(node))
 
 
-def _equal(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression | None:
+def _equal(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
     cell = nodes.column(column.name, alias)
     negative = leaf.op == "$ne"
     if leaf.parameter.kind == "null":
@@ -185,9 +183,7 @@ def _equal(
     return exp.NullSafeNEQ(this=cell, expression=bound) if negative else exp.EQ(this=cell, expression=bound)
 
 
-def _compare(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression | None:
+def _compare(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
     if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
         return None
     if _bare_id(column, leaf):
@@ -199,9 +195,7 @@ def _compare(
     return _COMPARISONS[leaf.op](this=cell, expression=compiler.bind(leaf.parameter.index, convert))
 
 
-def _in_list(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression | None:
+def _in_list(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
     kinds, arity = leaf.parameter.detail
     fitting = [kind for kind in kinds if _list_kind_fits(column, kind)]
     if "array" in kinds or "regex" in kinds or (column.field.type == "Pointer" and "string" in kinds):
@@ -275,9 +269,7 @@ def _picked(pick: Callable[[Value], Any], position: int) -> Callable[[Value], An
     return at_position
 
 
-def _regex(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression | None:
+def _regex(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
     if column.field.type != "String" or leaf.parameter.detail == "free":
         return None
     cell = nodes.column(column.name, alias)
@@ -306,9 +298,7 @@ def _prefix_high(pattern: Value) -> str | bytes:
     return b""
 
 
-def _in_query(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression | None:
+def _in_query(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
     plan, key = leaf.parameter.detail
     assert isinstance(plan, PlanQuery)
     if column.field.type != "Pointer" or key is not None or column.field.target is None:
@@ -416,9 +406,7 @@ def _dotted(
 # -- presence and relations --------------------------------------------------------------------------
 
 
-def _exists(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression:
+def _exists(layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression:
     if not column.names:
         return exp.Boolean(this=bool(leaf.parameter.detail))
     present = _is_not_null(nodes.column(column.name, alias))
@@ -441,7 +429,7 @@ def _member_ids(
     return nodes.select([nodes.column(wanted, alias)], nodes.table(table, alias), where)
 
 
-def _related_to(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
+def _related_to(compiler: Compiler, alias: str, leaf: PlanLeaf) -> exp.Expression:
     class_name, key = leaf.parameter.detail
     owner = compiler.layout(class_name)
     column = None if owner is None else owner.columns.get(key)

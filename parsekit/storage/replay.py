@@ -8,7 +8,7 @@ here; ``integrity`` compares, ``engine.history`` reads the past with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias, final
+from typing import Final, TypeAlias, final
 
 import attrs
 
@@ -20,6 +20,9 @@ __all__ = ["ObjectKey", "Replayed", "relation_change", "replay", "undo"]
 
 ObjectKey: TypeAlias = tuple[str, str]
 """Class and objectId."""
+
+_RELATION_KEYS: Final = frozenset({"__op", "add", "remove"})
+"""What an entry has under a relation's key; ``__op`` is no key that a stored value can have."""
 
 
 @final
@@ -41,7 +44,7 @@ class Replayed:
 
 def relation_change(value: Value) -> tuple[list[str], list[str]] | None:
     """The members that an entry adds to and removes from a relation, ``None`` for the value of any other key."""
-    if not isinstance(value, dict) or value.get("__op") != "Relation":
+    if not isinstance(value, dict) or value.keys() != _RELATION_KEYS:
         return None
     return value["add"], value["remove"]
 
@@ -91,8 +94,3 @@ def undo(fields: Mapping[str, Value] | None, entry: JournalEntry) -> dict[str, V
         if not isinstance(value, RelationReference) and relation_change(value) is None:
             earlier[key] = value
     return earlier
-
-
-def as_journaled(row: Mapping[str, Any]) -> dict[str, Value]:
-    """The fields of a row without its relations, which entries tell of in their own way."""
-    return {key: value for key, value in row.items() if not isinstance(value, RelationReference)}

@@ -1,7 +1,7 @@
 """Writes ``docs/fidelity.md``: the share of recorded answers that parsekit gives, by corpus and by operator.
 
-Every recorded case that counts is a test, and every exception is a strict known gap, so the page follows from the corpora
-and the gap lists alone; ``test_fidelity.py`` keeps it current. ``python -m tests.conformance.fidelity`` rewrites it.
+Every recorded case that counts is a test, and every exception is a strict known gap, so the page follows from the
+corpora and the gap lists alone; ``test_fidelity.py`` keeps it current. ``python -m tests.conformance.fidelity`` rewrites it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,34 @@ from tests.conformance.test_queries import COUNTING
 from tests.query.test_matcher_corpus import REFUSED_ON_READING
 
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
-OPERATORS = ["equality", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex", "$text", "$nearSphere", "$within", "$geoWithin", "$geoIntersects", "$inQuery", "$notInQuery", "$select", "$dontSelect", "$relatedTo", "$relativeTime", "$or", "$and", "$nor"]
+OPERATORS = [
+    "equality",
+    "$ne",
+    "$lt",
+    "$lte",
+    "$gt",
+    "$gte",
+    "$in",
+    "$nin",
+    "$all",
+    "$containedBy",
+    "$exists",
+    "$regex",
+    "$text",
+    "$nearSphere",
+    "$within",
+    "$geoWithin",
+    "$geoIntersects",
+    "$inQuery",
+    "$notInQuery",
+    "$select",
+    "$dontSelect",
+    "$relatedTo",
+    "$relativeTime",
+    "$or",
+    "$and",
+    "$nor",
+]
 _TOP = {"$or", "$and", "$nor", "$relatedTo"}
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import parsekit
-from parsekit import PFObject, PFQuery, Principal, schema_from_json
+from parsekit import PFObject, PFQuery, PFUser, Principal, schema_from_json
 from parsekit.errors import (
     EngineError,
     OperationForbiddenError,
@@ -162,6 +162,9 @@ def test_users_without_a_password_cannot_log_in_but_are_there(engine):
     user = PFQuery("_User").get("u1")
     assert user["username"] == "ada"
     assert "password" not in user
+    for password in ("", "None", "x"):
+        with pytest.raises(parsekit.ParseError):
+            PFUser.log_in("ada", password=password)
 
 
 def test_roles_have_their_members(engine):
@@ -409,3 +412,23 @@ def test_every_mistake_of_a_mapping_is_told_at_once():
     ]
     with pytest.raises(SchemaError, match="mapping: expected an object"):
         mapping_from_json([])
+
+
+def test_a_password_that_is_given_is_hashed(engine):
+    entry = {"objectId": "u1", "username": "ada", "email": "ada@example.com", "password": "correct horse"}
+    import_objects(engine, [Record("_User", entry)])
+    assert PFUser.log_in("ada", password="correct horse").object_id == "u1"
+    assert "correct horse" not in repr(list(journal.entries(engine.store.database.writer, 0)))
+
+
+@pytest.mark.parametrize("object_id", ["role:admins", "*"])
+def test_a_user_cannot_bear_the_name_of_a_group(engine, object_id):
+    entry = {"objectId": object_id, "username": "eve", "email": "eve@example.com"}
+    with pytest.raises(RefusedInputError, match="Invalid object ID"):
+        import_objects(engine, [Record("_User", entry)])
+
+
+def test_a_role_without_a_fitting_name_is_refused(engine):
+    with pytest.raises(RefusedInputError, match="import, object 1"):
+        import_objects(engine, [Record("_Role", {"name": "not/ok", "ACL": {}})])
+    assert PFQuery("_Role").count() == 0
