@@ -123,6 +123,10 @@ class Index:
     kind: Literal["plain", "text", "geo"] = "plain"
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
 @final
 @attrs.frozen(slots=True)
 class Ownership:
@@ -132,8 +136,8 @@ class Ownership:
     ``currentUser`` for the creator, or ``*``. Rights through a field follow it (``acl.ownership``).
     """
 
-    read: tuple[str, ...] = attrs.field(converter=tuple, default=())
-    write: tuple[str, ...] = attrs.field(converter=tuple, default=())
+    read: tuple[str, ...] = attrs.field(converter=_names, default=())
+    write: tuple[str, ...] = attrs.field(converter=_names, default=())
 
     @staticmethod
     def of(*entries: str, readers: Iterable[str] = ()) -> Ownership:

@@ -1,10 +1,12 @@
 """``PFUser``, ``PFRole`` and ``PFSession``: the classes of the Parse SDKs, over the accounts of the engine.
 
-``PFUser.sign_up``, ``log_in`` and ``become`` make the user the principal of the current context (this thread or task,
-until the surrounding ``with`` block ends), ``log_out`` returns to anonymous; ``PFUser.current()`` is that user.
+``PFUser.sign_up``, ``log_in`` and ``become`` make the user the principal of the current context (this thread
+or task, until the surrounding ``with`` block ends), ``log_out`` returns to anonymous; ``PFUser.current()``
+is that user.
 
-The password can be set and never read; neither it nor the session token is part of ``keys()``, ``to_json()`` or
-``repr``. How passwords and sessions work is ``parsekit.auth``'s affair, who has which role ``parsekit.acl``'s.
+The password can be set and never read; neither it nor the session token is part of ``keys()``, ``to_json()``
+or ``repr``. How passwords and sessions work is ``parsekit.auth``'s affair, who has which role
+``parsekit.acl``'s.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from parsekit.values import MISSING, Missing, Value
 
 __all__ = ["PFRole", "PFSession", "PFUser"]
 
-_TOKEN: Final = "sessionToken"  # noqa: S105 - the name of a key
+_TOKEN: Final = "sessionToken"
 _UNLISTED: Final = frozenset({"password", _TOKEN, "authDataResponse"})
 _ANONYMOUS: Final = "anonymous"
 _READ_ONLY: Final = frozenset({_TOKEN, "createdWith", "restricted", "installationId", "user", "expiresAt"})
@@ -48,7 +50,9 @@ class PFUser(PFObject, class_name="_User"):
             if isinstance(getattr(kind, name, None), property | PFField):
                 setattr(self, name, value)
             elif typed:
-                raise TypeError(f"{kind.__name__}: there is no attribute {name!r}{did_you_mean(name, dir(kind))}")
+                raise TypeError(
+                    f"{kind.__name__}: there is no attribute {name!r}{did_you_mean(name, dir(kind))}"
+                )
             else:
                 self[name] = value
 
@@ -75,7 +79,9 @@ class PFUser(PFObject, class_name="_User"):
     @property
     def password(self) -> str:
         """Set it to sign up or to change it; reading raises ``EngineError``."""
-        raise EngineError("PFUser.password: it can be set, not read; compare one with PFUser.verify_password()")
+        raise EngineError(
+            "PFUser.password: it can be set, not read; compare one with PFUser.verify_password()"
+        )
 
     @password.setter
     def password(self, value: str) -> None:
@@ -97,7 +103,8 @@ class PFUser(PFObject, class_name="_User"):
 
     def keys(self) -> list[str]:
         """The keys that hold a value; never password and session token."""
-        return [key for key in super().keys() if key not in _UNLISTED]
+        keys = super().keys()
+        return [key for key in keys if key not in _UNLISTED]
 
     def perform(self, key: str, operation: Operation) -> None:
         """Add a pending operation. ``EngineError`` for ``sessionToken``, and for removing the username."""
@@ -143,7 +150,8 @@ class PFUser(PFObject, class_name="_User"):
         """Create a user and log in as that user. ``fields`` are attributes, or keys of an untyped user.
 
         Raises:
-            UsernameMissingError, PasswordMissingError: 200, 201. UsernameTakenError, EmailTakenError: 202, 203.
+            UsernameMissingError, PasswordMissingError: 200, 201. UsernameTakenError, EmailTakenError:
+                202, 203.
             EmailAddressError: 125. ValidationError: 142, the password policy.
         """
         user = cls(username=username, password=password, **fields)
@@ -165,7 +173,8 @@ class PFUser(PFObject, class_name="_User"):
         """Log in by username or email address; ``auth_data`` brings a second factor.
 
         Raises:
-            ObjectNotFoundError: 101, wrong, locked or expired. EmailNotFoundError: 205, the address is not verified.
+            ObjectNotFoundError: 101, wrong, locked or expired. EmailNotFoundError: 205, the address is
+                not verified.
             UsernameMissingError, PasswordMissingError: 200, 201.
         """
         binding = current_binding()
@@ -221,12 +230,15 @@ class PFUser(PFObject, class_name="_User"):
     def verify_password(username: str, password: str) -> PFUser:
         """The user whose password this is, without logging in. Raises as ``log_in`` does."""
         binding = current_binding()
-        found: PFUser = binding.engine.accounts.verify_password(username, password, principal=binding.principal)
+        found: PFUser = binding.engine.accounts.verify_password(
+            username, password, principal=binding.principal
+        )
         return found
 
     @staticmethod
     def request_password_reset(email: str) -> None:
-        """Send the user of this address a mail to set a new password with; unknown addresses are not told apart.
+        """Send the user of this address a mail to set a new password with; unknown addresses are not told
+        apart.
 
         Raises:
             EmailMissingError, EmailAddressError: 204, 125. InternalServerError: 1, no mail adapter.

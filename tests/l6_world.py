@@ -1,7 +1,8 @@
-"""Random databases for law L6: classes with permissions and protected fields, users, roles, objects with ACLs.
+"""Random databases for law L6: classes with permissions and protected fields, users, roles, objects with
+ACLs.
 
-Everything is drawn from one ``random.Random``, so that a seed is a world. The strings in objects begin with ``secret-``:
-no error may quote one.
+Everything is drawn from one ``random.Random``, so that a seed is a world. The strings in objects begin with
+``secret-``: no error may quote one.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ def _read_back(world: World) -> None:
 
 def plain(obj: Any) -> dict[str, Any]:
     """The fields of an object as read, its ACL as JSON."""
-    fields = {key: obj.raw(key) for key in obj.keys() if key != "ACL"}
+    fields = {key: obj.raw(key) for key in obj if key != "ACL"}
     fields["objectId"] = obj.object_id
     acl = obj.acl
     if acl is not None:

@@ -16,7 +16,9 @@ from tests.generate_ios_table import PAGE, page
 from tests.ios_surface import SURFACE, Row
 
 ROWS = [row for rows in SURFACE.values() for row in rows]
-NAMES = {name: getattr(parsekit, name) for name in parsekit.__all__ if isinstance(getattr(parsekit, name), type)}
+NAMES = {
+    name: getattr(parsekit, name) for name in parsekit.__all__ if isinstance(getattr(parsekit, name), type)
+}
 CLASSES: dict[str, Any] = {**NAMES, "PFFile": PFFile, "PFRelation": PFRelation}
 OPERATORS = {"PFObject[]": "__getitem__", "PFObject[]=": "__setitem__", "PFObject del[]": "__delitem__"}
 _TARGET = re.compile(r"(\w+)\.(\w+)(?:\((\w+)=\))?\Z")
@@ -47,7 +49,9 @@ def test_what_is_mapped_exists(row: Row):
 def test_what_is_not_offered_has_a_reason_and_does_not_exist(row: Row):
     assert row.note
     if row.planned:
-        assert not exists(row.planned), f"{row.planned} exists now: map {row.selector} to it in tests/ios_surface.py"
+        assert not exists(row.planned), (
+            f"{row.planned} exists now: map {row.selector} to it in tests/ios_surface.py"
+        )
 
 
 def test_every_operator_of_where_key_has_a_selector():

@@ -1,8 +1,10 @@
-"""Law L6, a fuzz for leaks: a query under a principal is the master's result, filtered by policy one object at a time.
+"""Law L6, a fuzz for leaks: a query under a principal is the master's result, filtered by policy one object
+at a time.
 
-The policy here is ``acl_oracle``, written from the prose of the reference and ignorant of the engine. Each probe is a
-random query of a random kind under a random principal; its ids, order, count, fields and included objects have to be
-exactly what the filter leaves, before limit and skip, and a refusal has to come exactly when the oracle expects one.
+The policy here is ``acl_oracle``, written from the prose of the reference and ignorant of the engine. Each
+probe is a random query of a random kind under a random principal; its ids, order, count, fields and included
+objects have to be exactly what the filter leaves, before limit and skip, and a refusal has to come exactly
+when the oracle expects one.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ MASTER = Principal.master()
 KEYS = (*NUMBERS, "s", "owner", "backup", "team", "link")
 
 
-class Refused(Exception):  # noqa: N818 - what the oracle expects, not a fault
+class Refused(Exception):
     """The policy refuses the query."""
 
 
@@ -49,9 +51,13 @@ def leaf(rng: random.Random, class_name: str, depth: int) -> Node:
     if kind == 1:
         return Constraint(rng.choice(KEYS), "$exists", rng.random() < 0.5)
     if kind == 2:
-        return Constraint(rng.choice(("owner", "backup", "team")), "$eq", Pointer("_User", rng.choice(USER_IDS)))
+        return Constraint(
+            rng.choice(("owner", "backup", "team")), "$eq", Pointer("_User", rng.choice(USER_IDS))
+        )
     if kind == 3:
-        return Constraint(rng.choice(NUMBERS), rng.choice(("$in", "$nin")), (rng.randint(0, 3), rng.randint(0, 3)))
+        return Constraint(
+            rng.choice(NUMBERS), rng.choice(("$in", "$nin")), (rng.randint(0, 3), rng.randint(0, 3))
+        )
     if kind == 4:
         return Constraint("objectId", rng.choice(("$ne", "$gt")), f"{class_name}{rng.randrange(6)}")
     if kind == 5:
@@ -139,7 +145,9 @@ class Oracle:
 
     def resolved(self, class_name: str, node: Node) -> Node:
         if isinstance(node, And | Or | Nor):
-            return attrs.evolve(node, children=tuple(self.resolved(class_name, child) for child in node.children))
+            return attrs.evolve(
+                node, children=tuple(self.resolved(class_name, child) for child in node.children)
+            )
         if not isinstance(node, Constraint):
             return node
         argument = node.argument
@@ -147,7 +155,9 @@ class Oracle:
             return Constraint("objectId", "$in", tuple(self.members(argument)))
         self.refuse_keys(class_name, [node.key])
         if isinstance(argument, QueryState):
-            pointers = tuple(Pointer(argument.class_name, one["objectId"]) for one in self.found(argument, "find"))
+            pointers = tuple(
+                Pointer(argument.class_name, one["objectId"]) for one in self.found(argument, "find")
+            )
             return Constraint(node.key, "$in" if node.op == "$inQuery" else "$nin", pointers)
         if isinstance(argument, KeyOfQuery):
             found = self.found(argument.query, "find")
@@ -172,7 +182,9 @@ class Oracle:
         """The master's result in order, less what the policy keeps."""
         self.check_class(state.class_name, operation)
         self.refuse_keys(state.class_name, [key.key for key in state.order])
-        bare = QueryState(state.class_name, self.resolved(state.class_name, state.where), state.order, limit=-1)
+        bare = QueryState(
+            state.class_name, self.resolved(state.class_name, state.where), state.order, limit=-1
+        )
         everything = [plain(obj) for obj in self.world.engine.find_objects(bare, MASTER)]
         return [fields for fields in everything if self.may(state.class_name, operation, fields)]
 

@@ -1,9 +1,10 @@
 """Declarative ownership: the ACL that a class gives its objects, and how it follows the fields that it names.
 
-``Ownership(read=("assignedTo", "role:manager"), write=("assignedTo", "role:manager"))`` on a class says: whoever
-``assignedTo`` refers to, and the members of ``manager``, may read and write. A new object whose creator sends no ACL gets
-that one. When ``assignedTo`` changes later, the rights that came through it go from the old user to the new one; what
-else stands in the object's ACL, such as a right that somebody was given by hand, stays.
+``Ownership(read=("assignedTo", "role:manager"), write=("assignedTo", "role:manager"))`` on a class says:
+whoever ``assignedTo`` refers to, and the members of ``manager``, may read and write. A new object whose
+creator sends no ACL gets that one. When ``assignedTo`` changes later, the rights that came through it go
+from the old user to the new one; what else stands in the object's ACL, such as a right that somebody was
+given by hand, stays.
 
 An ACL that is sent is taken as it is, and an object without an ACL stays public. Pure; the write path asks.
 """
@@ -53,7 +54,8 @@ def transferred_acl(
     before: Mapping[str, Value],
     after: Callable[[str], Value | Missing],
 ) -> dict[str, Value] | None:
-    """``acl`` after a change of fields: rights through the fields go to whom these refer to now; ``None`` for no change.
+    """``acl`` after a change of fields: rights through the fields go to whom these refer to now; ``None``
+    for no change.
 
     ``before`` are the fields as they were, ``after`` gives those that will be.
     """

@@ -27,6 +27,10 @@ _ROLE_NAME: Final = re.compile(r"[0-9a-zA-Z_\- ]+\Z")
 _REQUIRED: Final = ("name", "ACL")
 
 
+def _ids(ids: Iterable[str]) -> frozenset[str]:
+    return frozenset(ids)
+
+
 @final
 @attrs.frozen(slots=True)
 class Role:
@@ -34,8 +38,8 @@ class Role:
 
     object_id: str
     name: str
-    user_ids: frozenset[str] = attrs.field(converter=frozenset, factory=frozenset)
-    role_ids: frozenset[str] = attrs.field(converter=frozenset, factory=frozenset)
+    user_ids: frozenset[str] = attrs.field(converter=_ids, default=frozenset())
+    role_ids: frozenset[str] = attrs.field(converter=_ids, default=frozenset())
 
 
 class RoleGraph:

@@ -1,9 +1,10 @@
 """Users who come and go: passwords, sessions, accounts of other services, tokens sent by mail.
 
-``engine.accounts`` carries out the flows, ``AuthOptions`` says how; ``PFUser`` is what applications call. What a user
-may do once logged in is said in ``acl``.
+``engine.accounts`` carries out the flows, ``AuthOptions`` says how; ``PFUser`` is what applications call.
+What a user may do once logged in is said in ``acl``.
 """
 
+from parsekit.auth.accounts import Accounts, SignedIn
 from parsekit.auth.adapters import (
     AnonymousAdapter,
     AuthAdapter,
@@ -13,7 +14,6 @@ from parsekit.auth.adapters import (
     AuthStep,
     TokenTableAdapter,
 )
-from parsekit.auth.accounts import Accounts, SignedIn
 from parsekit.auth.mail import Mail, MailAdapter, RecordingMailAdapter
 from parsekit.auth.options import AccountLockout, AuthOptions, PasswordCost, PasswordPolicy
 

@@ -1,8 +1,8 @@
 """Sign-up, log-in, log-out: what happens before somebody is anybody. ``engine.accounts``.
 
-Each flow reads and verifies outside of a transaction and then writes in one. Whoever calls gets objects and tokens
-back; making the user the principal of the current context is ``PFUser``'s affair, headers and statuses are REST's.
-Codes and texts are those of Parse Server (parse_server.md section 5).
+Each flow reads and verifies outside of a transaction and then writes in one. Whoever calls gets objects and
+tokens back; making the user the principal of the current context is ``PFUser``'s affair, headers and
+statuses are REST's. Codes and texts are those of Parse Server (parse_server.md section 5).
 """
 
 from __future__ import annotations
@@ -42,10 +42,9 @@ from parsekit.storage.users import LoginCandidate, login_candidates, read_secret
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    from parsekit.storage.database import Connection
-
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.write import ClassRules
+    from parsekit.storage.database import Connection
     from parsekit.user import PFUser
 
 __all__ = ["Accounts", "SignedIn"]
@@ -56,9 +55,11 @@ _WRONG: Final = "Invalid username/password."
 @final
 @attrs.frozen(slots=True)
 class SignedIn:
-    """A user who has just signed up or logged in. ``token`` is ``None`` where the email has to be verified first.
+    """A user who has just signed up or logged in. ``token`` is ``None`` where the email has to be verified
+    first.
 
-    ``echo`` is what the answer to a sign-up carries beyond id, time and token; ``created`` tells sign-up from log-in.
+    ``echo`` is what the answer to a sign-up carries beyond id, time and token; ``created`` tells sign-up
+    from log-in.
     """
 
     user: PFUser

@@ -1,7 +1,7 @@
 """``authData``: which user an account of another service belongs to, and what adapters say of it.
 
-A user's ``authData`` maps providers to what their adapters let be stored. An account, that is a provider and an
-``id``, belongs to one user at most (208). A provider sent as null is unlinked.
+A user's ``authData`` maps providers to what their adapters let be stored. An account, that is a provider and
+an ``id``, belongs to one user at most (208). A provider sent as null is unlinked.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from parsekit.storage import users as storage
 from parsekit.values import Value
 
 if TYPE_CHECKING:
-    from parsekit.storage.database import Connection
-
     from parsekit.auth.options import AuthOptions
     from parsekit.engine.core import ParseEngine
+    from parsekit.storage.database import Connection
 
 __all__ = ["AuthDataRules", "account_ids", "is_usable", "merged"]
 
@@ -74,7 +73,9 @@ class AuthDataRules:
         found = self._adapters.get(provider)
         if found is None:
             known = ", ".join(sorted(self._adapters)) or "none"
-            raise UnsupportedServiceError(_UNSUPPORTED, hint=f"no adapter for {provider!r}; there are: {known}")
+            raise UnsupportedServiceError(
+                _UNSUPPORTED, hint=f"no adapter for {provider!r}; there are: {known}"
+            )
         return found
 
     # -- whose account is it -------------------------------------------------------------------------
@@ -86,7 +87,9 @@ class AuthDataRules:
         found: dict[str, None] = {}
         for provider, identity in account_ids(auth_data).items():
             if provider in self._adapters:
-                found.update(dict.fromkeys(storage.users_with_auth_id(connection, layout, provider, identity)))
+                found.update(
+                    dict.fromkeys(storage.users_with_auth_id(connection, layout, provider, identity))
+                )
         return list(found)
 
     def require_free(self, auth_data: Value, user_id: str | None) -> None:

@@ -1,6 +1,7 @@
 """``/challenge``: what a provider asks of a user before a login or an update (UsersRouter.handleChallenge).
 
-A provider that sends a code, say, does so here. Who fails to identify with ``authData`` learns no more than that.
+A provider that sends a code, say, does so here. Who fails to identify with ``authData`` learns no more than
+that.
 """
 
 from __future__ import annotations

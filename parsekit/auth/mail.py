@@ -1,7 +1,7 @@
 """Mail to users: what is sent, and who sends it.
 
-parsekit writes no mail itself: it hands a ``Mail`` to the ``MailAdapter`` of the options after the transaction that
-made its token has committed. ``RecordingMailAdapter`` keeps what it is given, for tests.
+parsekit writes no mail itself: it hands a ``Mail`` to the ``MailAdapter`` of the options after the
+transaction that made its token has committed. ``RecordingMailAdapter`` keeps what it is given, for tests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _PAGES: dict[MailKind, str] = {"verify_email": "verify_email", "reset_password":
 @final
 @attrs.frozen(slots=True)
 class Mail:
-    """One message. ``token`` is what the receiver proves the address with; it and the text are kept from ``repr``.
+    """One message. ``token`` is what the receiver proves the address with; it and the text are kept from
+    ``repr``.
 
     ``link`` leads to the page of the token, ``None`` without a ``public_server_url``.
     """

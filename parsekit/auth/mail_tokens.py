@@ -1,7 +1,8 @@
 """What a user proves with a mail: that an address is the user's, and the right to set a new password.
 
-A token is 25 random characters, kept among the user's secrets until it is used or replaced, and sent after the
-transaction that made it. Both flows answer the same whether or not there is such a user, where Parse does.
+A token is 25 random characters, kept among the user's secrets until it is used or replaced, and sent after
+the transaction that made it. Both flows answer the same whether or not there is such a user, where Parse
+does.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class MailTokens:
         if not self._options.verify_user_emails:
             return
         self._new_verification(secrets)
-        # SAFETY: a master may state that the address is verified; for everyone else the key is refused before.
+        # SAFETY: a master may state that the address is verified; for everyone else the key is refused
+        # before.
         write.changed.setdefault("emailVerified", False)
         email, username = str(write.changed["email"]), write.value("username")
         name = username if isinstance(username, str) else None
@@ -68,7 +70,8 @@ class MailTokens:
 
         Raises:
             EmailMissingError, EmailAddressError, EmailNotFoundError: 204, 125, 205.
-            OtherCauseError: -1, the address is verified already. InternalServerError: 1, there is nobody to send it.
+            OtherCauseError: -1, the address is verified already. InternalServerError: 1, there is nobody
+                to send it.
         """
         address = self._address(email)
         # SAFETY: Parse answers here whether there is such a user; nothing else of the user is given out.
@@ -150,7 +153,8 @@ class MailTokens:
         """Use a token: set the password and end the user's sessions.
 
         Raises:
-            OtherCauseError: -1, the token is unknown, used or expired. ValidationError: 142, the password policy.
+            OtherCauseError: -1, the token is unknown, used or expired. ValidationError: 142, the
+                password policy.
         """
         accounts = self._accounts
         with accounts.preparing(password=new_password), accounts.engine.store.write() as connection:
@@ -174,7 +178,9 @@ class MailTokens:
     def _adapter(self) -> MailAdapter:
         adapter = self._options.email_adapter
         if adapter is None:
-            raise InternalServerError(_NO_MAIL, hint="open the engine with auth=AuthOptions(email_adapter=...)")
+            raise InternalServerError(
+                _NO_MAIL, hint="open the engine with auth=AuthOptions(email_adapter=...)"
+            )
         return adapter
 
     def _address(self, email: Value) -> str:

@@ -1,7 +1,7 @@
 """The options of users and sessions, under the names that Parse Server gives them, in Python's spelling.
 
-Where Parse Server measures in seconds, minutes or days, so do these; each says which. What the options do is said
-where it is done: ``passwords``, ``policy``, ``sessions``, ``mail_tokens``, ``auth_data``.
+Where Parse Server measures in seconds, minutes or days, so do these; each says which. What the options do is
+said where it is done: ``passwords``, ``policy``, ``sessions``, ``mail_tokens``, ``auth_data``.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class PasswordCost:
 class PasswordPolicy:
     """``passwordPolicy``. Violations are ``ValidationError`` (142) with ``validation_error`` as text.
 
-    ``validator_pattern`` is a regular expression that has to be found in the password. ``max_password_age`` is in days,
-    ``reset_token_validity_duration`` in seconds, ``max_password_history`` counts passwords (20 at most).
+    ``validator_pattern`` is a regular expression that has to be found in the password. ``max_password_age``
+    is in days, ``reset_token_validity_duration`` in seconds, ``max_password_history`` counts passwords (20
+    at most).
     """
 
     validator_pattern: str | None = None
@@ -57,15 +58,19 @@ class PasswordPolicy:
     reset_password_success_on_invalid_email: bool = True
 
     @max_password_history.validator
-    def _at_most_twenty(self, attribute: object, value: int) -> None:
+    def _at_most_twenty(self, attribute: object, value: int) -> None:  # noqa: ARG002
         if not 0 <= value <= _MOST_HISTORY:
-            raise EngineError(f"PasswordPolicy.max_password_history: {value} is not between 0 and {_MOST_HISTORY}")
+            raise EngineError(
+                f"PasswordPolicy.max_password_history: {value} is not between 0 and {_MOST_HISTORY}"
+            )
 
 
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class AccountLockout:
-    """``accountLockout``: after ``threshold`` wrong passwords the account is locked for ``duration`` minutes."""
+    """``accountLockout``: after ``threshold`` wrong passwords the account is locked for ``duration``
+    minutes.
+    """
 
     duration: float
     threshold: int
@@ -77,9 +82,9 @@ class AccountLockout:
 class AuthOptions:
     """``parsekit.open(path, auth=AuthOptions(...))``.
 
-    ``session_length`` and ``email_verify_token_validity_duration`` are in seconds. ``auth`` maps a provider's name to
-    its adapter; ``anonymous`` is there unless ``enable_anonymous_users`` is false. ``random_bytes`` is the only source
-    of tokens and salts.
+    ``session_length`` and ``email_verify_token_validity_duration`` are in seconds. ``auth`` maps a
+    provider's name to its adapter; ``anonymous`` is there unless ``enable_anonymous_users`` is false.
+    ``random_bytes`` is the only source of tokens and salts.
     """
 
     session_length: float = 31_536_000

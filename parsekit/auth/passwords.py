@@ -1,8 +1,10 @@
-"""Password hashes: made with argon2id where argon2-cffi is installed, with the standard library's scrypt where not.
+"""Password hashes: made with argon2id where argon2-cffi is installed, with the standard library's scrypt
+where not.
 
-Hashes of any scheme verify (bcrypt ones come with users of a Parse Server); a hash that today's options would not make
-is *outdated* and replaced at the user's next login. ``verify`` does the work of one verification whether or not there
-is a hash, so that the time a login takes does not tell whether the user exists.
+Hashes of any scheme verify (bcrypt ones come with users of a Parse Server); a hash that today's options
+would not make is *outdated* and replaced at the user's next login. ``verify`` does the work of one
+verification whether or not there is a hash, so that the time a login takes does not tell whether the user
+exists.
 
 What a password has to look like is ``policy``'s affair.
 """
@@ -74,7 +76,8 @@ class Passwords:
         return _scrypt(password, salt, self._cost.scrypt_log_n)
 
     def verify(self, password: str, stored: str | None) -> bool:
-        """Whether ``password`` is the one of ``stored``; without a hash it never is, and takes as long to say.
+        """Whether ``password`` is the one of ``stored``; without a hash it never is, and takes as long to
+        say.
 
         Raises:
             EngineError: the hash is of a scheme whose library is not installed.

@@ -1,7 +1,7 @@
 """The password policy: what a new password has to be, how long it lasts, and what failed logins lead to.
 
-Pure but for hash verification: everything here looks at a user's secrets and the clock, and either changes the
-secrets or raises what Parse raises. Nothing here is stored.
+Pure but for hash verification: everything here looks at a user's secrets and the clock, and either changes
+the secrets or raises what Parse raises. Nothing here is stored.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check_history(policy: PasswordPolicy, passwords: Passwords, password: str, s
     known = secrets.history[-(most - 1) :] if most > 1 else []
     if secrets.password is not None:
         known = [*known, secrets.password]
-    if any([passwords.verify(password, stored) for stored in known]):
+    if any(passwords.verify(password, stored) for stored in known):
         raise ValidationError(f"New password should not be the same as last {most} passwords.")
 
 

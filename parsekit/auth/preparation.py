@@ -1,7 +1,8 @@
 """What a write of a user needs that takes long: hashing a password, asking an auth adapter.
 
-Both are done before the transaction, so that nobody waits for the writer meanwhile. ``PREPARED`` carries the results
-to the rules of ``_User``, which run inside it; a write that comes without preparation is served there and then.
+Both are done before the transaction, so that nobody waits for the writer meanwhile. ``PREPARED`` carries the
+results to the rules of ``_User``, which run inside it; a write that comes without preparation is served
+there and then.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import attrs
 
 from parsekit.auth.adapters import AuthData
 
-__all__ = ["PREPARED", "Prepared", "ValidatedAuthData"]
+__all__ = ["PREPARED", "Prepared", "ValidatedAuthData", "prepared"]
 
 
 @final
@@ -41,4 +42,9 @@ class Prepared:
     auth_data: ValidatedAuthData | None = None
 
 
-PREPARED: Final[ContextVar[Prepared]] = ContextVar("parsekit_prepared", default=Prepared())
+PREPARED: Final[ContextVar[Prepared | None]] = ContextVar("parsekit_prepared", default=None)
+
+
+def prepared() -> Prepared:
+    """What is prepared for the write under way, if anything."""
+    return PREPARED.get() or Prepared()

@@ -1,7 +1,7 @@
 """A user's secrets: what is kept of a password, of failed logins, and of tokens sent by mail.
 
-They live in one JSON text beside the user's row (``storage.users``), which no query can name. ``repr`` shows none.
-Times are milliseconds since 1970-01-01 UTC.
+They live in one JSON text beside the user's row (``storage.users``), which no query can name. ``repr`` shows
+none. Times are milliseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The rules of ``_Session`` and ``_Role`` inside a write (parse_server.md L19, L20, A4).
 
-A client that creates a session gets another one of its own, with whatever fields it adds; token, user, end and origin
-are set here. A session that begins for a user and an installation ends the others of both. Every change of roles tells
-all connections to compute anew who has which.
+A client that creates a session gets another one of its own, with whatever fields it adds; token, user, end
+and origin are set here. A session that begins for a user and an installation ends the others of both. Every
+change of roles tells all connections to compute anew who has which.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from parsekit.operations import Delete, OperationSet, Set
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
-    from parsekit.storage.database import Connection
-
     from parsekit.auth.sessions import Sessions
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.write import Write
+    from parsekit.storage.database import Connection
 
 __all__ = ["RoleRules", "SessionRules"]
 
-_SET_BY_SERVER: Final = frozenset({"user", "sessionToken", "expiresAt", "createdWith", "installationId", "ACL"})
+_SET_BY_SERVER: Final = frozenset(
+    {"user", "sessionToken", "expiresAt", "createdWith", "installationId", "ACL"}
+)
 
 
 def _values(write: Write) -> dict[str, Value]:
@@ -40,7 +41,7 @@ class SessionRules:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def before_schema(self, write: Write, connection: Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:  # noqa: ARG002
         """Refuse what a client may not set on its session; make the new session of a client.
 
         Raises:
@@ -94,7 +95,7 @@ class RoleRules:
     def __init__(self, engine: ParseEngine) -> None:
         self._engine = engine
 
-    def before_schema(self, write: Write, connection: Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:  # noqa: ARG002
         """Refuse a role without name or ACL.
 
         Raises:
@@ -113,6 +114,6 @@ class RoleRules:
         if write.relations or "name" in write.changed or write.moved_to is not None:
             self._engine.store.bump(connection)
 
-    def after_delete(self, write: Write, connection: Connection) -> None:
+    def after_delete(self, write: Write, connection: Connection) -> None:  # noqa: ARG002
         """Tell everybody."""
         self._engine.store.bump(connection)

@@ -1,11 +1,12 @@
 """Sessions: tokens made, found, renewed and revoked.
 
-A session is a row of ``_Session``; its token is ``r:`` and 32 hexadecimal digits. ``principal_for`` is asked with
-every request, so answers are remembered, per thread, until the database changes in any way: SQLite's data version
-tells of commits of this process and of others alike, and a revoked session is refused from the next call on.
+A session is a row of ``_Session``; its token is ``r:`` and 32 hexadecimal digits. ``principal_for`` is asked
+with every request, so answers are remembered, per thread, until the database changes in any way: SQLite's
+data version tells of commits of this process and of others alike, and a revoked session is refused from the
+next call on.
 
-Sessions are written through the write path like any object, under master. Who may do what with a session of one's own
-through ``_Session`` itself is said in ``session_rules``.
+Sessions are written through the write path like any object, under master. Who may do what with a session of
+one's own through ``_Session`` itself is said in ``session_rules``.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ from parsekit.query.state import QueryState
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
-    from parsekit.storage.database import Connection
-
     from parsekit.auth.options import AuthOptions
     from parsekit.engine.core import ParseEngine
+    from parsekit.storage.database import Connection
 
 __all__ = ["Sessions", "created_with", "operations_of"]
 
@@ -121,7 +121,9 @@ class Sessions:
             conditions.append(Constraint("sessionToken", "$ne", except_token))
         # SAFETY: a user's sessions end with the password or the user, whoever changes these.
         master = Principal.master()
-        found = self._engine.reads.find(QueryState("_Session", And(tuple(conditions)), limit=-1), master, None)
+        found = self._engine.reads.find(
+            QueryState("_Session", And(tuple(conditions)), limit=-1), master, None
+        )
         view = self._engine.view(master)
         for session in found:
             self._engine.writes.delete(connection, "_Session", str(session.object_id), view)

@@ -1,8 +1,9 @@
 """The rules of ``_User`` inside a write: what a user has to have, and what is never stored as it came.
 
-``before_schema`` refuses what Parse refuses before it looks at types (RestWrite.validateAuthData); ``before_write``
-turns the password into a hash, keeps names unique and sets the ACL; ``after_write`` stores the secrets and ends
-sessions. The plain password is gone from the write before its row and its journal entry are made.
+``before_schema`` refuses what Parse refuses before it looks at types (RestWrite.validateAuthData);
+``before_write`` turns the password into a hash, keeps names unique and sets the ACL; ``after_write`` stores
+the secrets and ends sessions. The plain password is gone from the write before its row and its journal entry
+are made.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from parsekit.acl.principal import is_reserved_user_id
 from parsekit.acl.system import check_user_write, forbidden, user_acl_on_create, user_acl_on_update
 from parsekit.auth.auth_data import is_usable, merged
 from parsekit.auth.policy import check_history, check_requirements, remember_password
-from parsekit.auth.preparation import PREPARED
+from parsekit.auth.preparation import prepared
 from parsekit.auth.secrets import UserSecrets
 from parsekit.auth.sessions import created_with
 from parsekit.errors import (
@@ -31,10 +32,9 @@ from parsekit.storage.users import name_is_taken, read_secret, write_secret
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    from parsekit.storage.database import Connection
-
     from parsekit.auth.accounts import Accounts
     from parsekit.engine.write import Write
+    from parsekit.storage.database import Connection
 
 __all__ = ["UserRules", "random_name"]
 
@@ -61,7 +61,7 @@ class UserRules:
 
     # -- before the schema is asked --------------------------------------------------------------------
 
-    def before_schema(self, write: Write, connection: Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:  # noqa: ARG002
         """Refuse a user whom nobody could log in as, and authData of somebody else.
 
         Raises:
@@ -88,7 +88,8 @@ class UserRules:
     def _take_hash(self, write: Write) -> None:
         """An import may bring the hash in the place of the password, under the name of Parse's column."""
         operation = write.operations.get("_hashed_password")
-        # SAFETY: internal fields are the maintenance key's alone; from others the key is refused as a field name.
+        # SAFETY: internal fields are the maintenance key's alone; from others the key is refused as a field
+        # name.
         if isinstance(operation, Set) and write.view.principal.kind == "maintenance":
             write.operations.discard("_hashed_password")
             write.private["hashed"] = operation.value
@@ -96,7 +97,7 @@ class UserRules:
     def _validate_auth_data(self, write: Write, auth_data: Value) -> None:
         rules = self._accounts.auth_data
         user_id = None if write.creating else write.object_id
-        validated = PREPARED.get().auth_data
+        validated = prepared().auth_data
         if validated is None or validated.given != auth_data:
             stored = None if write.old is None else write.old.get("authData")
             validated = rules.validate(auth_data, "set_up" if write.creating else "update", user_id, stored)
@@ -113,7 +114,9 @@ class UserRules:
             UsernameTakenError, EmailTakenError: 202, 203. EmailAddressError: 125. ValidationError: 142.
         """
         self._set_acl(write)
-        secrets = self._accounts.secrets_of(connection, write.object_id) if not write.creating else UserSecrets()
+        secrets = (
+            self._accounts.secrets_of(connection, write.object_id) if not write.creating else UserSecrets()
+        )
         write.private["secrets"] = secrets
         self._set_auth_data(write, connection)
         self._set_password(write, secrets)
@@ -161,8 +164,8 @@ class UserRules:
         check_requirements(policy, password, username if isinstance(username, str) else None)
         if not write.creating:
             check_history(policy, accounts.passwords, password, secrets)
-        prepared = PREPARED.get()
-        hashed = prepared.hashed if prepared.password == password else None
+        ready = prepared()
+        hashed = ready.hashed if ready.password == password else None
         hashed = hashed or accounts.passwords.hash(password)
         remember_password(policy, secrets, hashed, date_to_ms(accounts.now()))
         write.private["new_password"] = True
@@ -206,7 +209,7 @@ class UserRules:
         # SAFETY: a master that sets somebody's password does not thereby become that user.
         if not write.view.principal.bypasses_permissions:
             origin = created_with("signup", "password")  # so RestWrite.createSessionToken words it
-            installation = PREPARED.get().installation_id
+            installation = prepared().installation_id
             token = sessions.create(connection, write.object_id, origin, installation)
             write.echo["sessionToken"] = token
 
@@ -218,7 +221,9 @@ class UserRules:
 def account_providers(write: Write) -> list[str]:
     """The providers that the write sets."""
     validated = write.private.get("auth_data")
-    return [] if validated is None else [name for name, entry in validated.stored.items() if entry is not None]
+    return (
+        [] if validated is None else [name for name, entry in validated.stored.items() if entry is not None]
+    )
 
 
 def _given(write: Write, key: str) -> Value | Missing:

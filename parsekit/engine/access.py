@@ -1,7 +1,8 @@
 """Why? The reasons for which a principal may or may not do something, out of the policy itself.
 
-``explain_access`` is about one object and may be asked by anybody about what they may read. ``explain_find`` tells how
-many objects a query hides and through what; as the numbers tell of existence, only a master may ask.
+``explain_access`` is about one object and may be asked by anybody about what they may read. ``explain_find``
+tells how many objects a query hides and through what; as the numbers tell of existence, only a master may
+ask.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ __all__ = ["FindExplanation", "explain_find", "explain_object"]
 @final
 @attrs.frozen(slots=True)
 class FindExplanation:
-    """What a query shows a principal of what it finds: ``hidden`` counts objects by the step that hides them."""
+    """What a query shows a principal of what it finds: ``hidden`` counts objects by the step that hides
+    them.
+    """
 
     class_name: str
     shown: int
@@ -107,7 +110,7 @@ def _reason(told: AccessExplanation) -> str:
 
 
 def _fields_of(obj: PFObject) -> dict[str, Value]:
-    fields = {key: value for key in obj.keys() if (value := obj.raw(key)) is not MISSING}
+    fields = {key: value for key in obj if (value := obj.raw(key)) is not MISSING}
     if obj.object_id is not None:
         fields["objectId"] = obj.object_id
     acl = obj.acl

@@ -25,6 +25,7 @@ import attrs
 
 from parsekit.acl.acl import canonical_acl
 from parsekit.acl.ownership import owned_acl
+from parsekit.acl.principal import is_reserved_user_id
 from parsekit.acl.system import forbidden
 from parsekit.codec import check_interior
 from parsekit.engine.write import Change

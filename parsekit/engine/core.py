@@ -39,6 +39,7 @@ from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath
 from parsekit.engine.saving import Saving
 from parsekit.engine.schema_edits import SchemaEdits
+from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError
@@ -49,6 +50,7 @@ from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
 from parsekit.storage.database import Synchronous
+from parsekit.storage.journal import JournalLimits
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
 from parsekit.values import FileReference, MISSING, Value
@@ -76,7 +78,9 @@ class EngineOptions:
     busy_timeout_s: float = 10.0
     read_only: bool = False
     plan_cache: bool = True
+    query_time_limit_s: float = 30.0
     journal: bool = True
+    journal_limits: JournalLimits = attrs.Factory(JournalLimits)
     default_limit: int = 100
     allow_client_class_creation: bool = True
     allow_custom_object_id: bool = True
@@ -131,6 +135,7 @@ class ParseEngine:
             busy_timeout_s=options.busy_timeout_s,
             read_only=options.read_only,
             plan_cache=options.plan_cache,
+            query_time_limit_s=options.query_time_limit_s,
         )
         try:
             self.views = Views(self.store, self.store.role_names)
@@ -159,6 +164,7 @@ class ParseEngine:
             self.direct = DirectWrites(self)
             self.aggregation = Aggregation(self)
             self.schema_edits = SchemaEdits(self)
+            self.upkeep = Upkeep(self)
             self._prepare(schema, classes)
         except BaseException:
             self.store.close()
@@ -283,6 +289,25 @@ class ParseEngine:
     def on_changes(self, listener: Listener) -> None:
         """Call ``listener`` with the changes of each transaction, after its commit and in commit order."""
         self.outbox.listeners.append(listener)
+
+    # -- upkeep ------------------------------------------------------------------------------------
+
+    def check(self) -> list[Finding]:
+        """Everything that is wrong with the database; an empty list when nothing is. Reads all of it."""
+        return self.upkeep.check()
+
+    def backup(self, target: str | Path, *, overwrite: bool = False) -> Copy:
+        """Copy the database to a file while it is in use.
+
+        Raises:
+            EngineError: the file is there already and ``overwrite`` is not given.
+            StorageError: SQLite refused; there is no copy then.
+        """
+        return self.upkeep.backup(target, overwrite=overwrite)
+
+    def compact(self) -> Compaction:
+        """Prune the journal and write the file anew without the space of what was deleted."""
+        return self.upkeep.compact()
 
     # -- what PFQuery and PFObject ask ---------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import attrs
 
+from parsekit.codec.plain import to_plain
 from parsekit.query.ast import Node, describe
 
 __all__ = ["Explanation"]
@@ -25,8 +26,8 @@ class Explanation:
     class_name: str
     dialect: str
     principal: str
-    where: Node
-    shape: tuple[Any, ...]
+    where: Node = attrs.field(metadata={"plain": False})
+    shape: tuple[Any, ...] = attrs.field(metadata={"plain": False})
     cached: bool
     sql: str
     bindings: tuple[str, ...]
@@ -39,9 +40,8 @@ class Explanation:
     advice: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The explanation as JSON."""
-        entry = attrs.asdict(self, filter=lambda attribute, _: attribute.name not in ("where", "shape"))
-        return {**entry, "where": describe(self.where), "shape": repr(self.shape)}
+        """The explanation as JSON; ``where`` is described, ``shape`` left out."""
+        return {**to_plain(self), "where": describe(self.where)}
 
     def __str__(self) -> str:
         lines = [

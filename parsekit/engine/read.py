@@ -42,7 +42,7 @@ __all__ = ["ReadPath"]
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 20
-_CONTAINERS: Final = frozenset({"Array", "Object"})
+_CONTAINERS: Final = frozenset({"Array", "Object", "File"})
 
 
 @final

@@ -1,7 +1,7 @@
 """``check --security``: what a careful person would want to know of a database, as findings.
 
-Nothing is changed and nothing is read out: findings name classes, fields, roles and numbers, never objects, names of
-users or hashes. Each finding says what to do about it.
+Nothing is changed and nothing is read out: findings name classes, fields, roles and numbers, never objects,
+names of users or hashes. Each finding says what to do about it.
 """
 
 from __future__ import annotations

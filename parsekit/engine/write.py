@@ -107,6 +107,8 @@ class Change:
     kind: journal.ChangeKind
     before: dict[str, Value] | None
     after: dict[str, Value] | None
+    original: dict[str, Value] | None = None
+    """Of an update: the whole object before, its ACL under ``ACL``. Not to be changed."""
 
 
 class ClassRules(Protocol):
@@ -429,7 +431,7 @@ class WritePath:
         after = changed
         if write.acl is not MISSING:
             before, after = _with_acl(before, write.old_acl), _with_acl(after, write.acl)
-        self._record(connection, write, "update", before, after)
+        self._record(connection, write, "update", before, after, _with_acl(old, write.old_acl))
 
     def _record(
         self,
@@ -438,6 +440,7 @@ class WritePath:
         kind: journal.ChangeKind,
         before: dict[str, Value] | None,
         after: dict[str, Value] | None,
+        original: dict[str, Value] | None = None,
     ) -> None:
         sequence = 0
         if write.relations and after is not None:
@@ -446,7 +449,7 @@ class WritePath:
             sequence = journal.append(
                 connection, date_to_ms(write.now), write.class_name, write.object_id, kind, before, after
             )
-        self._publish(Change(sequence, write.class_name, write.object_id, kind, before, after))
+        self._publish(Change(sequence, write.class_name, write.object_id, kind, before, after, original))
 
 
 def _with_acl(fields: dict[str, Value], acl: Value) -> dict[str, Value]:

@@ -106,8 +106,11 @@ def _dates(atoms: list[Value]) -> list[datetime]:
 
 def _points(atoms: list[Value]) -> list[PFGeoPoint]:
     numbers = [number for number in _of_type(atoms, int, float) if -90 <= number <= 90]
+    own = _of_type(atoms, PFGeoPoint)
     return [
-        *_of_type(atoms, PFGeoPoint),
+        *own,
+        *(PFGeoPoint(point.latitude, 3.5) for point in own),
+        *(PFGeoPoint(3.5, point.longitude) for point in own),
         *(PFGeoPoint(number, 3.5) for number in numbers),
         PFGeoPoint(0.0, 0.0),
         PFGeoPoint(10.0, 20.0),

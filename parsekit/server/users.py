@@ -1,7 +1,8 @@
 """``/users``, ``/login``, ``/logout``, ``/sessions``, ``/roles`` (UsersRouter, SessionsRouter, RolesRouter).
 
-``/classes/_User`` and ``/classes/_Session`` answer the same, so these routes go before those of ``/classes``. What a
-sign-up or log-in does is said in ``parsekit.auth``; here it gets its status and its JSON.
+``/classes/_User`` and ``/classes/_Session`` answer the same, so these routes go before those of
+``/classes``. What a sign-up or log-in does is said in ``parsekit.auth``; here it gets its status and its
+JSON.
 """
 
 from __future__ import annotations

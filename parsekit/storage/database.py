@@ -269,6 +269,24 @@ class Database:
             finally:
                 self._leave()
 
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[apsw.Connection]:
+        """The writer without a transaction, for statements that allow none, while no other thread writes.
+
+        Raises ``EngineError`` inside ``write()`` and when read-only, ``StorageError`` when SQLite refuses.
+        """
+        if self.read_only:
+            raise EngineError(f"{self.place}: it was opened with read_only=True; open it without to write")
+        with self._write_lock:
+            if self._closed:
+                raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
+            if self._depth:
+                raise EngineError(f"{self.place}: inside a transaction; end the transaction first")
+            try:
+                yield self.writer
+            except apsw.Error as error:
+                raise storage_error(self.place, error) from error
+
     def _execute(self, statement: str) -> None:
         try:
             self.writer.execute(statement)

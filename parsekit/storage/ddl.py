@@ -14,9 +14,14 @@ from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, SECRET
 
 __all__ = [
     "APPLICATION_ID",
+    "COMPACTION",
     "FORMAT_VERSION",
+    "INTEGRITY_CHECK",
     "INTERNAL_TABLES",
+    "SIZE",
+    "VOCABULARY",
     "add_column",
+    "column_types",
     "create_class_table",
     "create_geo_index",
     "create_index",
@@ -24,16 +29,19 @@ __all__ = [
     "create_provider_index",
     "create_text_index",
     "create_user_indexes",
+    "create_vocabulary",
     "drop_column",
     "drop_geo_index",
     "drop_index",
     "drop_table",
     "drop_text_index",
+    "drop_vocabulary",
     "geo_index_name",
     "index_name",
     "provider_path",
     "quote",
     "secret_path",
+    "text_index_name",
 ]
 
 APPLICATION_ID: Final = 0x50464B31
@@ -41,6 +49,16 @@ APPLICATION_ID: Final = 0x50464B31
 
 FORMAT_VERSION: Final = 1
 """The storage format. A file with a greater one was written by a newer parsekit and is refused."""
+
+COMPACTION: Final = ("VACUUM", "PRAGMA optimize", "PRAGMA wal_checkpoint(TRUNCATE)")
+"""Run one by one, outside of any transaction."""
+
+INTEGRITY_CHECK: Final = "PRAGMA integrity_check"
+SIZE: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+"""The bytes of the database as a transaction sees it, what is still in the WAL included."""
+
+VOCABULARY: Final = 'SELECT doc, term FROM temp."pk_vocabulary"'
+"""The rows and words of the full-text table for which ``create_vocabulary`` was run."""
 
 _EVENTS: Final = ("inserted", "updated", "deleted")
 
@@ -79,6 +97,16 @@ def _column_definitions(column: Column) -> list[str]:
     elif column.key in ("createdAt", "updatedAt"):
         definitions[0] += " NOT NULL"
     return definitions
+
+
+def column_types(layout: ClassLayout) -> dict[str, str]:
+    """The columns of a class's table with their types, as SQLite tells them."""
+    types = {RID_COLUMN: "INTEGER", ACL_COLUMN: "INTEGER", NULLS_COLUMN: "TEXT"}
+    for column in layout.stored_columns():
+        types.update(zip(column.names, column.types, strict=True))
+    if layout.class_name == "_User":
+        types[SECRET_COLUMN] = "TEXT"
+    return types
 
 
 def create_class_table(layout: ClassLayout) -> str:
@@ -240,3 +268,13 @@ def create_text_index(table: str, index: str, column: Column) -> list[str]:
 def drop_text_index(table: str, index: str) -> list[str]:
     """Drop a text index with its triggers."""
     return _drop_kept(text_index_name(table, index))
+
+
+def create_vocabulary(text_index: str) -> str:
+    """A temporary table, of this connection alone, over the words of a full-text table."""
+    return f"CREATE VIRTUAL TABLE temp.pk_vocabulary USING fts5vocab(main, {quote(text_index)}, instance)"
+
+
+def drop_vocabulary() -> str:
+    """Drop it, where there is one."""
+    return "DROP TABLE IF EXISTS temp.pk_vocabulary"

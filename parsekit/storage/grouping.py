@@ -82,6 +82,9 @@ def group_nodes(compiler: Any, layout: ClassLayout, plan: PlanQuery, grouping: G
     select = nodes.select(parts, nodes.table(layout.table, alias), where, order=[first] if groups else ())
     if groups:
         select.set("group", exp.Group(expressions=groups))
+    else:
+        some = exp.GT(this=exp.Count(this=exp.Star()), expression=nodes.number(0))
+        select.set("having", exp.Having(this=some))  # nothing found is no group, not an empty one
     return select
 
 

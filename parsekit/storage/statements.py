@@ -19,6 +19,7 @@ __all__ = [
     "delete_owner_statement",
     "delete_statement",
     "insert_statement",
+    "members_statement",
     "move_owner_statement",
     "relate_statement",
     "select_for_update",
@@ -126,4 +127,12 @@ def count_by_acl(table: str) -> str:
     """SELECT of the number of rows with an ACL number."""
     return nodes.render(
         nodes.select([nodes.call("count", nodes.column(RID_COLUMN))], nodes.table(table), _equals(ACL_COLUMN))
+    )
+
+
+@lru_cache(maxsize=512)
+def members_statement(table: str) -> str:
+    """SELECT of every (owner, member) of a join table."""
+    return nodes.render(
+        nodes.select([nodes.column("owningId"), nodes.column("relatedId")], nodes.table(table))
     )

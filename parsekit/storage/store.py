@@ -27,6 +27,7 @@ from parsekit.storage.database import Database, Synchronous, storage_error
 from parsekit.storage.grouping import Grouping, decode_group
 from parsekit.storage.plan_cache import NeedsResults, PlanCache
 from parsekit.storage.roles import all_roles, role_names_of
+from parsekit.storage.time_limit import time_limit
 from parsekit.storage.writer import Writer
 from parsekit.values import Value
 
@@ -66,6 +67,7 @@ class Store:
         busy_timeout_s: float = 10.0,
         read_only: bool = False,
         plan_cache: bool = True,
+        query_time_limit_s: float = 30.0,
     ) -> None:
         self.database = Database(
             path,
@@ -78,11 +80,15 @@ class Store:
         self.acls = AclStore()
         self.writer = Writer()
         self._plan_cache_enabled = plan_cache
+        self._query_time_limit_s = query_time_limit_s
         self._versions = threading.local()
         self._reload_lock = threading.Lock()
         self._on_reload: list[Callable[[], None]] = []
         self._pending: PlanCache | None = None
         self.outbox: TransactionPart | None = None
+        self._chore: Callable[[apsw.Connection], None] | None = None
+        self._chore_every = 0
+        self._commits = 0
         self._committed = self._plans_for(catalogs.load(self.database.writer))
 
     @property
@@ -131,6 +137,7 @@ class Store:
 
         Raises:
             StaleCatalog: ask again.
+            TimeoutExceededError: 124, conditions that run in Python took longer than the time limit.
             StorageError: SQLite refused.
         """
         compiled = self.plans.statement(shape)
@@ -150,7 +157,12 @@ class Store:
         if principals is not None:
             readable = self.acls.map_for(connection, principals, "read", in_write=database.in_write)
         try:
-            rows = connection.execute(compiled.sql, compiled.binder(values, readable, skip)).fetchall()
+            bindings = compiled.binder(values, readable, skip)
+            if compiled.residual:  # conditions in Python can take any time
+                with time_limit(connection, self._query_time_limit_s):
+                    rows = connection.execute(compiled.sql, bindings).fetchall()
+            else:
+                rows = connection.execute(compiled.sql, bindings).fetchall()
         except apsw.SQLError as error:
             self._check(connection)  # another process may have dropped what the plan names
             raise storage_error(database.place, error) from error
@@ -245,7 +257,7 @@ class Store:
         if self.database.in_write:
             return None
         # the PRAGMA looks at the file, where Connection.data_version() only knows of what was read
-        return int(self.database.reader().pragma("data_version"))  # type: ignore[arg-type]
+        return int(self.database.reader().pragma("data_version"))
 
     def check_fresh(self) -> None:
         """Raise ``StaleCatalog`` when another process changed the catalog, the roles or the ACLs."""
@@ -279,6 +291,9 @@ class Store:
                 self.acls.forget()  # another process changed the catalog, and cannot do so again before we are done
                 self._publish(self._plans_for(catalogs.load(connection)))
             try:
+                if self._chore is not None and self._commits >= self._chore_every:
+                    self._chore(connection)
+                    self._commits = 0
                 yield connection
             except BaseException:
                 self.acls.forget()
@@ -287,7 +302,12 @@ class Store:
                     self.outbox.rewind(mark)
                 raise
 
+    def every(self, commits: int, chore: Callable[[apsw.Connection], None]) -> None:
+        """Run ``chore`` at the beginning of a transaction once in so many of them."""
+        self._chore, self._chore_every = chore, commits
+
     def _after_commit(self) -> None:
+        self._commits += 1
         self.acls.committed()
         if self.outbox is not None:
             self.outbox.committed()

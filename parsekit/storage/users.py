@@ -1,8 +1,9 @@
-"""What only storage knows of users: the column of their secrets, and look-ups that no Parse query can express.
+"""What only storage knows of users: the column of their secrets, and look-ups that no Parse query can
+express.
 
-``_secret`` holds a user's password hash, history, tokens and counters as JSON; no field of the class leads to it, so no
-query, projection, index of a schema, journal entry or export can name it. What the JSON means is said in
-``auth.secrets``. Values are bound; the statements are made once per table.
+``_secret`` holds a user's password hash, history, tokens and counters as JSON; no field of the class leads
+to it, so no query, projection, index of a schema, journal entry or export can name it. What the JSON means
+is said in ``auth.secrets``. Values are bound; the statements are made once per table.
 """
 
 from __future__ import annotations
@@ -75,19 +76,24 @@ def _candidates_statement(table: str, username: str, email: str, given: str) -> 
 def login_candidates(
     connection: apsw.Connection, layout: ClassLayout, username: str | None, email: str | None
 ) -> list[LoginCandidate]:
-    """The users of a username and an email address, or of one of them; a username alone may be an address too."""
+    """The users of a username and an email address, or of one of them; a username alone may be an address
+    too.
+    """
     columns = layout.columns["username"].name, layout.columns["email"].name
+    values: tuple[str | None, ...]
     if email is not None:
         given, values = ("both", (username, email)) if username is not None else ("email", (email,))
     else:
         given, values = "either", (username, username)
     rows = connection.execute(_candidates_statement(layout.table, *columns, given), values)
-    return [LoginCandidate(*row) for row in rows]  # type: ignore[arg-type]
+    return [LoginCandidate(*row) for row in rows]
 
 
 @lru_cache(maxsize=64)
 def _taken_statement(table: str, column: str, by: str) -> str:
-    """SELECT of the values of a column that another object has: equal but for case, or those that are not ASCII."""
+    """SELECT of the values of a column that another object has: equal but for case, or those that are not
+    ASCII.
+    """
     from sqlglot import exp
 
     from parsekit.storage import nodes
@@ -108,7 +114,8 @@ def name_is_taken(
 ) -> bool:
     """Whether another user has this username (or address) when case does not count.
 
-    SQLite folds ASCII alone, and has an index for it; a name with other letters is compared with all such names.
+    SQLite folds ASCII alone, and has an index for it; a name with other letters is compared with all such
+    names.
     """
     column = layout.columns[key].name
     sql = _taken_statement(layout.table, column, "ascii")
@@ -141,7 +148,7 @@ def _secret_statement(table: str, verb: str) -> str:
 def read_secret(connection: apsw.Connection, layout: ClassLayout, object_id: str) -> str | None:
     """The secrets of a user as JSON, ``None`` for a user without any."""
     row = connection.execute(_secret_statement(layout.table, "read"), (object_id,)).fetchone()
-    return None if row is None else row[0]  # type: ignore[return-value]
+    return None if row is None else row[0]
 
 
 def write_secret(connection: apsw.Connection, layout: ClassLayout, object_id: str, text: str) -> None:
@@ -151,7 +158,7 @@ def write_secret(connection: apsw.Connection, layout: ClassLayout, object_id: st
 
 def secret_texts(connection: apsw.Connection, layout: ClassLayout) -> Sequence[str | None]:
     """The secrets of every user, for ``check --security``."""
-    return [text for (text,) in connection.execute(_secret_statement(layout.table, "all"))]  # type: ignore[misc]
+    return [text for (text,) in connection.execute(_secret_statement(layout.table, "all"))]
 
 
 @lru_cache(maxsize=64)

@@ -29,7 +29,7 @@ from parsekit.query.evaluate import find_objects
 from parsekit.query.state import QueryState
 from parsekit.query.where import check_against_schema
 from parsekit.testing.given import Given, Objects
-from parsekit.testing.reasons import cut, failure, identity, reason, shown
+from parsekit.testing.reasons import cut, failure, identity, misplaced, reason
 from parsekit.values import Value
 
 __all__ = [
@@ -172,21 +172,9 @@ def assert_order(
     wanted = list(expected)
     if found == wanted:
         return
-    if sorted(found) != sorted(wanted):
+    if set(found) != set(wanted):
         assert_matches(query, given.sources(), wanted, dialect, **options)
-    place = next(n for n, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
-    by_name = {identity(row): row for row in rows}
-    lines = [
-        f"position {place}: found {found[place]} where {wanted[place]} should be ({dialect.name})",
-        f"found:    {', '.join(found)}",
-        f"expected: {', '.join(wanted)}",
-    ]
-    for item in state.order:
-        shown = " and ".join(
-            f"{name} has {shown(by_name[name], item.key)}" for name in (found[place], wanted[place])
-        )
-        lines.append(f"order key {'-' if item.descending else ''}{item.key}: {shown}")
-    raise AssertionError("\n  ".join(lines))
+    raise AssertionError(misplaced(state, dialect, rows, wanted))
 
 
 def compare_dialects(

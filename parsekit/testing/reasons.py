@@ -7,7 +7,8 @@ Not said here: what a constraint means (``query.matcher``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from parsekit.errors import ParseError
@@ -18,7 +19,7 @@ from parsekit.query.state import QueryState
 from parsekit.testing.given import Given
 from parsekit.values import MISSING, Value
 
-__all__ = ["cut", "failure", "identity", "reason", "shown"]
+__all__ = ["cut", "failure", "identity", "misplaced", "reason"]
 
 _SHOWN: Final = 10
 
@@ -35,12 +36,30 @@ def cut(lines: list[str]) -> list[str]:
     return lines if more <= 0 else [*lines[:_SHOWN], f"and {more} more"]
 
 
-def shown(row: Mapping[str, Value], key: str) -> str:
-    """What an object holds under a key."""
+def _shown(row: Mapping[str, Value], key: str) -> str:
     value: Value = row
     for part in key.split("."):
         value = value.get(part, MISSING) if isinstance(value, Mapping) else MISSING
     return "no value" if value is MISSING else repr(value)
+
+
+def misplaced(
+    state: QueryState, rules: Dialect, rows: Sequence[Mapping[str, Value]], wanted: Sequence[str]
+) -> str:
+    """The message for a wrong order: the first place that differs, and what the order keys hold there."""
+    found = [identity(row) for row in rows]
+    pairs = zip_longest(range(len(found)), found, wanted)
+    place, here, there = next((n, a, b) for n, a, b in pairs if a != b)
+    lines = [
+        f"position {place}: found {here} where {there} should be ({rules.name})",
+        f"found:    {', '.join(found)}",
+        f"expected: {', '.join(wanted)}",
+    ]
+    by_name = dict(zip(found, rows, strict=True))
+    for item in state.order:
+        held = [f"{name} has {_shown(by_name[name], item.key)}" for name in (here, there) if name in by_name]
+        lines.append(f"order key {'-' if item.descending else ''}{item.key}: {' and '.join(held)}")
+    return "\n  ".join(lines)
 
 
 def failure(given: Given, state: QueryState, rules: Dialect, error: ParseError) -> str:
@@ -106,7 +125,7 @@ def _sentence(leaf: Constraint, row: Mapping[str, Value], verdict: bool | ParseE
         what = f"{leaf.key} {leaf.op} a query of {inner.class_name}"
     else:
         what = f"{leaf.key} {leaf.op} {argument!r}".strip()
-    held = f"{leaf.key} has {shown(row, leaf.key)}" if leaf.key else "the relation"
+    held = f"{leaf.key} has {_shown(row, leaf.key)}" if leaf.key else "the relation"
     if isinstance(verdict, ParseError):
         return f"`{what}` fails ({held}): {verdict}"
     return f"`{what}` {'holds' if verdict else 'does not hold'} ({held})"

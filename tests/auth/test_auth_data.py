@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from parsekit import PFObject, PFQuery, PFUser, Principal
 from parsekit.auth import AuthAdapter, AuthOutcome, TokenTableAdapter
 from parsekit.query.ast import Constraint

@@ -76,7 +76,9 @@ def test_no_hash_costs_one_verification(passwords: Passwords, monkeypatch: pytes
     passwords.prepare()
     asked: list[str] = []
     real = passwords._matches
-    monkeypatch.setattr(passwords, "_matches", lambda word, stored: asked.append(stored) or real(word, stored))
+    monkeypatch.setattr(
+        passwords, "_matches", lambda word, stored: asked.append(stored) or real(word, stored)
+    )
     assert not passwords.verify("x", None)
     assert len(asked) == 1 and scheme_of(asked[0]) == "argon2"
 

@@ -34,7 +34,7 @@ def test_unknown_and_expired_tokens() -> None:
         clock.pass_time(minutes=59)
         engine.principal_for_session(token)
         clock.pass_time(minutes=2)
-        with pytest.raises(InvalidSessionTokenError, match="Session token is expired."):
+        with pytest.raises(InvalidSessionTokenError, match="Session token is expired"):
             engine.principal_for_session(token)
         with pytest.raises(InvalidSessionTokenError, match="Invalid session token"):
             engine.principal_for_session("r:nonsense")
@@ -171,7 +171,7 @@ def test_a_client_does_not_change_its_session(key: str) -> None:
 
 def test_nobody_has_no_sessions() -> None:
     with open_engine() as engine:
-        with pytest.raises(InvalidSessionTokenError, match="Session token required."):
+        with pytest.raises(InvalidSessionTokenError, match="Session token required"):
             PFSession.current()
         with pytest.raises(ParseError) as caught:
             engine.direct.create("_Session", OperationSet(), Principal.anonymous())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import parsekit
@@ -160,6 +160,7 @@ groups = st.builds(
 matches = st.sampled_from([{}, {"stage": "a"}, {"amount": {"$gt": 0}}, {"won": {"$ne": True}}, {"stage": None}])
 
 
+@settings(deadline=None, max_examples=60)
 @given(rows, matches, groups)
 def test_sql_groups_as_the_pipeline_does(fields: list[dict[str, Any]], match: Any, group: Any) -> None:
     fixed = {"stage": parsekit.Field("String"), "amount": parsekit.Field("Number"), "won": parsekit.Field("Boolean")}

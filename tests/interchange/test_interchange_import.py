@@ -426,9 +426,3 @@ def test_a_user_cannot_bear_the_name_of_a_group(engine, object_id):
     entry = {"objectId": object_id, "username": "eve", "email": "eve@example.com"}
     with pytest.raises(RefusedInputError, match="Invalid object ID"):
         import_objects(engine, [Record("_User", entry)])
-
-
-def test_a_role_without_a_fitting_name_is_refused(engine):
-    with pytest.raises(RefusedInputError, match="import, object 1"):
-        import_objects(engine, [Record("_Role", {"name": "not/ok", "ACL": {}})])
-    assert PFQuery("_Role").count() == 0

@@ -67,7 +67,10 @@ def test_conditions_of_one_call_are_anded_whatever_they_are():
     assert query.state().where == And((Constraint("a", "$eq", 4), Constraint("a", "$gt", 3)))
     both = deals().where_key("a", has_prefix="x", has_suffix="y").state().where
     assert both == And(
-        (Constraint("a", "$regex", RegexPattern("^\\Qx\\E")), Constraint("a", "$regex", RegexPattern("\\Qy\\E$")))
+        (
+            Constraint("a", "$regex", RegexPattern("^\\Qx\\E")),
+            Constraint("a", "$regex", RegexPattern("\\Qy\\E$")),
+        )
     )
 
 
@@ -131,7 +134,9 @@ def test_equality_takes_what_the_sdk_compares(operator, argument, kind):
     assert isinstance(caught.value, TypeError)
 
 
-@pytest.mark.parametrize("operator", ["less_than", "less_than_or_equal_to", "greater_than", "greater_than_or_equal_to"])
+@pytest.mark.parametrize(
+    "operator", ["less_than", "less_than_or_equal_to", "greater_than", "greater_than_or_equal_to"]
+)
 @pytest.mark.parametrize(
     ("argument", "kind"),
     [([1], "NSArray"), (None, "(null)"), (PFGeoPoint(1, 2), "PFGeoPoint"), (Pointer("A", "b"), "PFObject")],
@@ -193,9 +198,9 @@ def test_keywords_that_belong_together(given_keywords):
 
 
 def test_nearness_has_one_unit():
-    assert deals().where_key("k", near_geo_point=PFGeoPoint(1, 2), within_kilometers=6371).state().where == Constraint(
-        "k", "$nearSphere", Near(PFGeoPoint(1, 2), 1.0)
-    )
+    assert deals().where_key(
+        "k", near_geo_point=PFGeoPoint(1, 2), within_kilometers=6371
+    ).state().where == Constraint("k", "$nearSphere", Near(PFGeoPoint(1, 2), 1.0))
     with pytest.raises(ArgumentRefusedError, match="give one of within_miles, within_kilometers"):
         deals().where_key("k", near_geo_point=PFGeoPoint(1, 2), within_miles=1, within_kilometers=1)
     with pytest.raises(ArgumentRefusedError, match="at least 0"):
@@ -229,7 +234,9 @@ def test_other_arguments_are_checked_where_they_are_given(keywords):
 def test_compound_queries_refuse_what_the_sdk_refuses():
     with pytest.raises(ArgumentRefusedError, match="Can't create an `or` query from no subqueries"):
         PFQuery.or_()
-    with pytest.raises(ArgumentRefusedError, match="All sub queries of an `or` query should be on the same class"):
+    with pytest.raises(
+        ArgumentRefusedError, match="All sub queries of an `or` query should be on the same class"
+    ):
         PFQuery.or_(PFQuery("A"), PFQuery("B"))
     with pytest.raises(ArgumentRefusedError, match="All elements should be instances of `PFQuery` class"):
         PFQuery.or_(PFQuery("A"), "B")  # type: ignore[arg-type]
@@ -249,7 +256,10 @@ def test_compound_queries_refuse_what_the_sdk_refuses():
 )
 def test_options_of_a_part_are_refused_when_the_query_runs_on_the_server(part, words):
     query = PFQuery.or_(deals(), part())
-    with parsekit.open(":memory:"), pytest.raises(ArgumentRefusedError, match=f"OR queries do not support {words}"):
+    with (
+        parsekit.open(":memory:"),
+        pytest.raises(ArgumentRefusedError, match=f"OR queries do not support {words}"),
+    ):
         query.find()
 
 
@@ -277,7 +287,10 @@ def test_limits_are_counts():
 
 
 def test_ignore_acls_is_for_the_local_datastore():
-    with parsekit.open(":memory:"), pytest.raises(QueryRefusedError, match="only be used with Local Datastore"):
+    with (
+        parsekit.open(":memory:"),
+        pytest.raises(QueryRefusedError, match="only be used with Local Datastore"),
+    ):
         deals().ignore_acls().find()
 
 

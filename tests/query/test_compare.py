@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import crm_schema
 import parsekit
-from parsekit import Dialect, PFACL, PFGeoPoint, PFObject, PFQuery, Pointer
+from parsekit import PFACL, Dialect, PFGeoPoint, PFObject, PFQuery, Pointer
 from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Or
 from parsekit.query.compare import compare, lint
 from parsekit.query.dialect_rules import RULES, differing_rules
@@ -80,7 +80,10 @@ def test_an_empty_query_does_not_differ():
 
 def test_every_rule_that_differs_has_its_words():
     assert set(differing_rules(Dialect.SERVER, Dialect.IOS_LOCAL)) <= set(RULES)
-    assert set(RULES) - set(differing_rules(Dialect.SERVER, Dialect.IOS_LOCAL)) == {"include_all", "known_objects"}
+    assert set(RULES) - set(differing_rules(Dialect.SERVER, Dialect.IOS_LOCAL)) == {
+        "include_all",
+        "known_objects",
+    }
 
 
 # -- order and page ------------------------------------------------------------------------------

@@ -154,7 +154,9 @@ def test_conditions_on_one_key_are_anded_and_not_lost():
 
 # -- refusals ------------------------------------------------------------------------------------
 
-REGEX = "Regex queries are not supported with [PFQuery queryWithClassName:predicate:]. Please try to structure"
+REGEX = (
+    "Regex queries are not supported with [PFQuery queryWithClassName:predicate:]. Please try to structure"
+)
 CONSTANT = "This predicate must have a key path and a constant. "
 
 
