@@ -166,7 +166,8 @@ class PFFile:
     def __parse_value__(self) -> FileReference:
         if self._reference is None:
             raise UnsavedFileError(
-                "Tried to save an object containing an unsaved file.", hint=f"call save() on {self.name} first"
+                "Tried to save an object containing an unsaved file.",
+                hint=f"call save() on {self.name} first",
             )
         return self._reference
 

@@ -56,7 +56,7 @@ class ResultShape:
         acl_of: Callable[[int], Value] | None = None,
         relations: Mapping[str, str] | None = None,
         engine: Any = None,
-        classes: Callable[[str], type[PFObject]] | None = None,
+        classes: Callable[[str], type[PFObject]],
     ) -> None:
         self.class_name = class_name
         self.fields = fields

@@ -98,7 +98,9 @@ class PFRelation(Generic[T]):
     def __parse_value__(self) -> RelationReference:
         target = self.target_class
         if target is None:
-            raise InvalidPointerError(f"relation {self.key}: it has no members and leads to no class yet", code=-1)
+            raise InvalidPointerError(
+                f"relation {self.key}: it has no members and leads to no class yet", code=-1
+            )
         return RelationReference(target)
 
     def __eq__(self, other: object) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, final, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final, get_args
 
 import attrs
 
@@ -26,6 +26,9 @@ from parsekit.errors import (
     parse_error,
 )
 from parsekit.values import MISSING, Missing, Value, equal, kind_of
+
+if TYPE_CHECKING:
+    from parsekit.schema_diff import SchemaChange
 
 __all__ = [
     "DEFAULT_FIELDS",
@@ -379,6 +382,12 @@ class Schema:
     def without_class(self, class_name: str) -> Schema:
         """The schema without the class."""
         return Schema({name: item for name, item in self.classes.items() if name != class_name})
+
+    def diff(self, other: Schema) -> tuple[SchemaChange, ...]:
+        """What turns this schema into ``other``: see ``schema_diff``."""
+        from parsekit.schema_diff import diff
+
+        return diff(self, other)
 
     def extended_with(self, other: Schema) -> Schema:
         """Both schemas together; of a class in both, the fields and indexes of both.

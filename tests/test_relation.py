@@ -68,7 +68,11 @@ def test_a_relation_field_reads_as_a_relation(engine: parsekit.ParseEngine) -> N
     deal.save()
     read = PFQuery("Deal").first()["contacts"]
     assert isinstance(read, PFRelation)
-    assert (read.key, read.target_class, read.__parse_value__()) == ("contacts", "Contact", RelationReference("Contact"))
+    assert (read.key, read.target_class, read.__parse_value__()) == (
+        "contacts",
+        "Contact",
+        RelationReference("Contact"),
+    )
 
 
 def test_only_saved_objects_of_one_class_join(engine: parsekit.ParseEngine) -> None:

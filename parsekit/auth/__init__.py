@@ -4,7 +4,7 @@
 What a user may do once logged in is said in ``acl``.
 """
 
-from parsekit.auth.accounts import Accounts, SignedIn
+from parsekit.auth.accounts import Accounts
 from parsekit.auth.adapters import (
     AnonymousAdapter,
     AuthAdapter,
@@ -16,6 +16,7 @@ from parsekit.auth.adapters import (
 )
 from parsekit.auth.mail import Mail, MailAdapter, RecordingMailAdapter
 from parsekit.auth.options import AccountLockout, AuthOptions, PasswordCost, PasswordPolicy
+from parsekit.auth.signed_in import SignedIn
 
 __all__ = [
     "AccountLockout",

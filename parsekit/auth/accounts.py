@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
 from parsekit.acl.principal import Principal
-from parsekit.auth.auth_data import AuthDataRules, is_usable, merged
+from parsekit.auth.account_log_in import log_in_with_account, store_auth_data
+from parsekit.auth.auth_data import AuthDataRules, is_usable
 from parsekit.auth.challenge import carry_out
 from parsekit.auth.mail_tokens import MailTokens
 from parsekit.auth.options import AuthOptions
@@ -25,9 +24,9 @@ from parsekit.auth.preparation import PREPARED, Prepared, ValidatedAuthData
 from parsekit.auth.secrets import UserSecrets
 from parsekit.auth.session_rules import RoleRules, SessionRules
 from parsekit.auth.sessions import Sessions, created_with
+from parsekit.auth.signed_in import SignedIn
 from parsekit.auth.user_rules import UserRules, random_name
 from parsekit.errors import (
-    AccountLinkedError,
     EmailNotFoundError,
     InvalidSessionTokenError,
     InvalidValueError,
@@ -50,22 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "SignedIn"]
 
 _WRONG: Final = "Invalid username/password."
-
-
-@final
-@attrs.frozen(slots=True)
-class SignedIn:
-    """A user who has just signed up or logged in. ``token`` is ``None`` where the email has to be verified
-    first.
-
-    ``echo`` is what the answer to a sign-up carries beyond id, time and token; ``created`` tells sign-up
-    from log-in.
-    """
-
-    user: PFUser
-    token: str | None = attrs.field(repr=False)
-    created: bool = False
-    echo: Mapping[str, Value] = attrs.field(factory=dict, repr=False)
 
 
 @final
@@ -148,7 +131,7 @@ class Accounts:
         if is_usable(auth_data):
             owners = self.auth_data.users_of(auth_data)
             if owners:
-                return self._log_in_by_auth_data(owners, auth_data, principal)
+                return log_in_with_account(self, owners, auth_data, principal)
             validated = self.auth_data.validate(auth_data, "set_up", None)
         password = _value(operations, "password")
         installation = principal.installation_id
@@ -169,7 +152,7 @@ class Accounts:
                 token = self._first_session(connection, write.object_id, providers, installation)
             engine.after_commit()
         echo = {key: value for key, value in write.echo.items() if value is not MISSING}
-        return SignedIn(self._user(write.object_id, token), token, created=True, echo=echo)
+        return SignedIn(self.user(write.object_id, token), token, created=True, echo=echo)
 
     def _first_session(
         self, connection: Connection, user_id: str, providers: str, installation_id: str | None
@@ -202,7 +185,7 @@ class Accounts:
         """
         principal = principal or Principal.anonymous()
         user_id = self._authenticated(username, password, email, principal)
-        stored = self._user(user_id, None).get("authData")
+        stored = self.user(user_id).get("authData")
         self.auth_data.check_login_providers(stored, auth_data)
         validated = None
         if auth_data:
@@ -211,12 +194,12 @@ class Accounts:
         with engine.store.write() as connection:
             self._check_age(connection, user_id)
             if validated is not None:
-                self._store_auth_data(connection, user_id, stored, validated)
+                store_auth_data(self, connection, user_id, stored, validated)
             origin = created_with("login", "password")
             token = self.sessions.create(connection, user_id, origin, principal.installation_id)
         engine.after_commit()
         echo = {} if validated is None else {"authDataResponse": dict(validated.response)}
-        return SignedIn(self._user(user_id, token), token, echo=echo)
+        return SignedIn(self.user(user_id, token), token, echo=echo)
 
     def verify_password(
         self,
@@ -231,7 +214,7 @@ class Accounts:
         asking = principal or Principal.anonymous()
         ignoring = ignore_email_verification and asking.bypasses_permissions
         user_id = self._authenticated(username, password, email, asking, ignore_verification=ignoring)
-        return self._user(user_id, None)
+        return self.user(user_id)
 
     def _check_age(self, connection: Connection, user_id: str) -> None:
         secrets = self.secrets_of(connection, user_id)
@@ -298,45 +281,8 @@ class Accounts:
         options = self.options
         if not (options.verify_user_emails and options.prevent_login_with_unverified_email):
             return
-        if not self._user(user_id, None).get("emailVerified"):
+        if not self.user(user_id).get("emailVerified"):
             raise EmailNotFoundError("User email is not verified.")
-
-    def _log_in_by_auth_data(self, owners: list[str], auth_data: Value, principal: Principal) -> SignedIn:
-        # SAFETY: like the account's owner, a master may log in with it while another user is logged in.
-        mine = principal.user_id in (None, owners[0]) or principal.bypasses_permissions
-        if len(owners) > 1 or not mine:
-            # the adapters are asked first, so that nobody learns by guessing which accounts are linked
-            self.auth_data.validate(auth_data, "login", owners[0])
-            raise AccountLinkedError("this auth is already used")
-        user_id = owners[0]
-        stored = self._user(user_id, None).get("authData")
-        self.auth_data.check_login_providers(stored, auth_data)
-        validated = self.auth_data.validate(auth_data, "login", user_id, stored)
-        origin = created_with("login", ",".join(validated.given))
-        with self.engine.store.write() as connection:
-            self._store_auth_data(connection, user_id, stored, validated)
-            token = self.sessions.create(connection, user_id, origin, principal.installation_id)
-        self.engine.after_commit()
-        return SignedIn(
-            self._user(user_id, token), token, echo={"authDataResponse": dict(validated.response)}
-        )
-
-    def _store_auth_data(
-        self, connection: Connection, user_id: str, stored: Value, validated: ValidatedAuthData
-    ) -> None:
-        after = merged(stored, validated.stored)
-        if after == (stored or {}):
-            return
-        operations = OperationSet()
-        operations.perform("authData", Set(dict(validated.stored)))
-        token = PREPARED.set(Prepared(auth_data=attrs.evolve(validated, given=dict(validated.stored))))
-        try:
-            # SAFETY: the adapters have just accepted it for this user, who is not logged in yet.
-            self.engine.writes.update(
-                connection, "_User", user_id, operations, self.engine.view(Principal.master())
-            )
-        finally:
-            PREPARED.reset(token)
 
     def log_in_as(self, user_id: Value, principal: Principal) -> SignedIn:
         """Begin a session for a user without a password; masters only.
@@ -352,14 +298,14 @@ class Accounts:
         if not user_id:
             raise InvalidValueError("userId must not be empty, null, or undefined")
         try:
-            user = self._user(str(user_id), None)
+            user = self.user(str(user_id))
         except ObjectNotFoundError:
             raise ObjectNotFoundError("user not found") from None
         with self.engine.store.write() as connection:
             origin = created_with("login", "masterkey")
             token = self.sessions.create(connection, str(user.object_id), origin, principal.installation_id)
         self.engine.after_commit()
-        return SignedIn(self._user(str(user_id), token), token)
+        return SignedIn(self.user(str(user_id), token), token)
 
     def challenge(
         self,
@@ -396,14 +342,15 @@ class Accounts:
         if not token:
             raise InvalidSessionTokenError()
         principal = self.sessions.principal_for(token)
-        return self._user(str(principal.user_id), token)
+        return self.user(str(principal.user_id), token)
 
     def log_out(self, token: str | None) -> None:
         """End a session; nothing happens without one."""
         if token:
             self.sessions.end(token)
 
-    def _user(self, user_id: str, token: str | None) -> PFUser:
+    def user(self, user_id: str, token: str | None = None) -> PFUser:
+        """A user with all fields, for whoever proved to be that user; ``ObjectNotFoundError`` (101) for none."""
         # SAFETY: users see all of their own object; it is given to whoever proved to be that user.
         user: Any = self.engine.reads.get("_User", user_id, Principal.master(), None, None)
         if token is not None:

@@ -16,7 +16,14 @@ from parsekit.values import Value
 
 __all__ = ["FieldRule", "Validator", "validate"]
 
-_TYPE_NAMES: Final = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
+_TYPE_NAMES: Final = {
+    str: "string",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
 
 
 @final
@@ -66,7 +73,9 @@ def validate(validator: Validator, request: Any) -> None:
     user = request.user
     if user is None and (obj := getattr(request, "object", None)) is not None and obj.class_name == "_User":
         user = obj if getattr(request, "original", None) is None else None
-    needs_user = validator.require_user or validator.require_any_user_roles or validator.require_all_user_roles
+    needs_user = (
+        validator.require_user or validator.require_any_user_roles or validator.require_all_user_roles
+    )
     if needs_user and user is None:
         _refuse("Validation failed. Please login to continue.")
     if validator.require_master and not request.master:

@@ -30,6 +30,7 @@ from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
+from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
@@ -50,12 +51,13 @@ from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
 from parsekit.storage.database import Synchronous
-from parsekit.storage.journal import JournalLimits
+from parsekit.storage.journal import JournalLimits, last_sequence
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
 from parsekit.values import FileReference, MISSING, Value
 
 if TYPE_CHECKING:
+    from parsekit.engine.past import PastView
     from parsekit.query.compare import DialectComparison
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
@@ -304,6 +306,31 @@ class ParseEngine:
             StorageError: SQLite refused; there is no copy then.
         """
         return self.upkeep.backup(target, overwrite=overwrite)
+
+    def history(self, obj: PFObject | str, object_id: str | None = None) -> list[HistoryEntry]:
+        """The changes of an object (or of a class name and an objectId) that the journal keeps, the oldest first.
+
+        The current principal sees what it may read now and could read then; a master everything.
+
+        Raises:
+            ObjectNotFoundError: 101, the current principal cannot read the object.
+        """
+        return history(self, obj, object_id, current_binding().principal)
+
+    def as_of(self, sequence: int) -> PastView:
+        """The database as of a position of the journal, for the current principal: ``find``, ``get``, ``count``.
+
+        Raises:
+            EngineError: the journal does not reach back to it.
+        """
+        from parsekit.engine.past import PastView
+
+        return PastView(self, sequence, current_binding().principal)
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest position of the journal, 0 before the first change."""
+        return last_sequence(self.store.database.reader())
 
     def compact(self) -> Compaction:
         """Prune the journal and write the file anew without the space of what was deleted."""

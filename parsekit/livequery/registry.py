@@ -9,7 +9,7 @@ the number of its subscribers. Groups are found in two steps::
 
 What is found is a superset: the generated predicate (``query.matcher``) alone decides. So the index may only leave out
 groups that cannot match, and a value that equality meets in several forms (an array and its elements, a pointer and the
-text that MongoDB holds) is looked up in each of them.
+text that MongoDB holds) is looked up in the form or forms that decide.
 """
 
 from __future__ import annotations
@@ -130,14 +130,9 @@ def _forms(value: Value | Missing) -> list[Any]:
     """The scalars as which equality may meet a field's value: itself, its elements, what MongoDB holds for it."""
     if value.__class__ is str or value.__class__ is int:
         return [value]
-    forms: list[Any] = [value] if isinstance(value, _SCALARS) else []
     stored = stored_form(value)
     elements = stored if isinstance(stored, list) else [stored]
-    for element in elements:
-        for form in (element, stored_form(element)):
-            if isinstance(form, _SCALARS):
-                forms.append(form)
-    return forms
+    return [form for form in map(stored_form, elements) if isinstance(form, _SCALARS)]
 
 
 @final
@@ -172,9 +167,9 @@ def _equalities(leaves: Iterable[Constraint]) -> dict[str, list[Value]]:
         if leaf.key in chosen or not _is_indexable(leaf.key):
             continue
         if leaf.op == "$eq" and isinstance(leaf.argument, _SCALARS):
-            chosen[leaf.key] = [leaf.argument]
+            chosen[leaf.key] = [stored_form(leaf.argument)]
         elif leaf.op == "$in" and all(isinstance(member, _SCALARS) for member in leaf.argument):
-            members = list(dict.fromkeys(leaf.argument))
+            members = list(dict.fromkeys(map(stored_form, leaf.argument)))
             if members and entries * len(members) <= _MOST_ENTRIES:
                 entries *= len(members)
                 chosen[leaf.key] = members
@@ -186,7 +181,7 @@ class ClassIndex:
     """The groups of one class, found by what they ask for."""
 
     def __init__(self) -> None:
-        self._groups: dict[Node, Group] = {}
+        self._groups: dict[str, Group] = {}
         self._places: dict[Group, _Place] = {}
         self._tables: dict[Signature, dict[tuple[Any, ...], _Bucket]] = {}
 
@@ -198,9 +193,11 @@ class ClassIndex:
 
     def group(self, class_name: str, where: Node) -> Group:
         """The group of the (settled) conditions, made and indexed when it is the first of its kind."""
-        group = self._groups.get(where)
+        # not the tree itself: it may hold what does not hash, and 1 equals True there
+        text = repr(where)
+        group = self._groups.get(text)
         if group is None:
-            group = self._groups[where] = Group(class_name, where)
+            group = self._groups[text] = Group(class_name, where)
             place = self._places[group] = _Place(where)
             table = self._tables.setdefault(place.signature, {})
             for values in place.values:
@@ -214,7 +211,7 @@ class ClassIndex:
 
     def discard(self, group: Group) -> None:
         """Forget a group: nobody subscribes to it any more."""
-        del self._groups[group.where]
+        del self._groups[repr(group.where)]
         place = self._places.pop(group)
         table = self._tables[place.signature]
         for values in place.values:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, 
 from parsekit._context import CURRENT, Binding
 from parsekit.errors import EngineError, SubscriptionLagged
 from parsekit.livequery.events import Event, EventKind, Occurrence
+from parsekit.livequery.showing import projection_of
 from parsekit.query.state import QueryState
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Subscription(Generic[T]):
     ) -> None:
         self.state = state
         self.watch = watch
+        self.projection = projection_of(state.keys, state.exclude_keys)
         self.kind = kind
         self.start = 0
         self.resume_gap: str | None = None

@@ -41,7 +41,9 @@ def _batch(call: Call, answer: Answer) -> Response:
     limit = call.options.batch_limit
     # SAFETY: the limit guards against clients; a master is not bound by it (requestComplexity).
     if limit >= 0 and len(requests) > limit and not call.principal.bypasses_permissions:
-        raise InvalidJsonError(f"Batch request contains {len(requests)} requests, which exceeds the limit of {limit}.")
+        raise InvalidJsonError(
+            f"Batch request contains {len(requests)} requests, which exceeds the limit of {limit}."
+        )
     calls = [_sub_call(call, entry) for entry in requests]
     if call.body.get("transaction") is not True:
         return Response(200, [_one(sub, answer) for sub in calls])
@@ -66,7 +68,9 @@ def _sub_call(call: Call, entry: JSON) -> Call:
     if method not in _METHODS:
         raise InvalidJsonError(f"cannot route {method} {below}")
     body = entry.get("body")
-    return attrs.evolve(call, method=method, path=below, params={}, body=dict(body) if isinstance(body, dict) else {})
+    return attrs.evolve(
+        call, method=method, path=below, params={}, body=dict(body) if isinstance(body, dict) else {}
+    )
 
 
 def _one(call: Call, answer: Answer) -> JSON:
@@ -87,5 +91,3 @@ def _all_or_none(call: Call, answer: Answer) -> JSON:
     if "error" in result:
         raise _Failed
     return result
-
-

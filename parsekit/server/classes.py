@@ -135,11 +135,17 @@ ROUTES: Final = Router()
 ROUTES.add("GET", "/classes/{class_name}", lambda call: find(call, call.captures["class_name"]))
 ROUTES.add("POST", "/classes/{class_name}", lambda call: create(call, call.captures["class_name"]))
 ROUTES.add(
-    "GET", "/classes/{class_name}/{id}", lambda call: get(call, call.captures["class_name"], call.captures["id"])
+    "GET",
+    "/classes/{class_name}/{id}",
+    lambda call: get(call, call.captures["class_name"], call.captures["id"]),
 )
 ROUTES.add(
-    "PUT", "/classes/{class_name}/{id}", lambda call: update(call, call.captures["class_name"], call.captures["id"])
+    "PUT",
+    "/classes/{class_name}/{id}",
+    lambda call: update(call, call.captures["class_name"], call.captures["id"]),
 )
 ROUTES.add(
-    "DELETE", "/classes/{class_name}/{id}", lambda call: delete(call, call.captures["class_name"], call.captures["id"])
+    "DELETE",
+    "/classes/{class_name}/{id}",
+    lambda call: delete(call, call.captures["class_name"], call.captures["id"]),
 )

@@ -46,7 +46,15 @@ _BODY: Final = {
     "context": "_context",
 }
 _STRIPPED: Final = frozenset(
-    {"_ApplicationId", "_JavaScriptKey", "_method", "_noBody", "_RevocableSession", "_ContentType", *_BODY.values()}
+    {
+        "_ApplicationId",
+        "_JavaScriptKey",
+        "_method",
+        "_noBody",
+        "_RevocableSession",
+        "_ContentType",
+        *_BODY.values(),
+    }
 )
 
 
@@ -83,7 +91,9 @@ def read_credentials(request: Request, body: dict[str, JSON], options: ServerOpt
     principal = _key_principal(found, options, installation)
     if principal is None and not _client_key_matches(found, options):
         raise unauthorized()
-    return Credentials(principal, found["session_token"] or None, installation, _context(found["context"]), rest)
+    return Credentials(
+        principal, found["session_token"] or None, installation, _context(found["context"]), rest
+    )
 
 
 def _key_principal(

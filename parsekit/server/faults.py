@@ -34,9 +34,13 @@ def unauthorized() -> HttpError:
 def no_route(method: str, path: str) -> Response:
     """404 as Express words it, which is what Parse Server's clients meet."""
     text = html.escape(f"Cannot {method} {path}", quote=False)
-    page = f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+    )
     return Response(
-        404, f"{page}<body>\n<pre>{text}</pre>\n</body>\n</html>\n", {"Content-Type": "text/html; charset=utf-8"}
+        404,
+        f"{page}<body>\n<pre>{text}</pre>\n</body>\n</html>\n",
+        {"Content-Type": "text/html; charset=utf-8"},
     )
 
 

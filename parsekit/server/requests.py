@@ -2,7 +2,7 @@
 
 ``Request`` is what came in, as text and bytes; ``Call`` is what it means: who asks (``Principal``), for which route,
 with which JSON body. ``Response`` is what goes out. Reading a socket and writing one is the ASGI shell's affair; keys
-and sessions are ``credentials``'.
+and sessions are ``credentials``'. Bodies, parameters and headers carry passwords and tokens, so no ``repr`` has them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Request:
 
     method: str
     path: str
-    params: Mapping[str, str] = _NONE
-    body: bytes = b""
-    headers: Mapping[str, str] = _NONE
+    params: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     client_host: str = "127.0.0.1"
 
 
@@ -44,7 +44,7 @@ class Response:
     """An answer. ``body`` is JSON, except for the HTML of an unknown route, which is a ``str``."""
 
     status: int = 200
-    body: JSON = None
+    body: JSON = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = _NONE
 
 
@@ -63,13 +63,13 @@ class Call:
     principal: Principal
     method: str
     path: str
-    params: Mapping[str, JSON]
-    body: dict[str, JSON]
+    params: Mapping[str, JSON] = attrs.field(repr=False)
+    body: dict[str, JSON] = attrs.field(repr=False)
     captures: Mapping[str, str] = _NONE
-    session_token: str | None = None
+    session_token: str | None = attrs.field(default=None, repr=False)
     installation_id: str | None = None
     context: Mapping[str, JSON] = _NONE
-    headers: Mapping[str, str] = _NONE
+    headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
 
     @property
     def asked(self) -> dict[str, JSON]:

@@ -77,4 +77,6 @@ def _time(class_name: str, key: str, entry: JSON) -> datetime | None:
 def _mismatch(class_name: str, key: str, field: Field, value: Value) -> TypeMismatchError:
     found = field_for_value(value)
     got = "null" if found is None else found.describe()
-    return TypeMismatchError(f"schema mismatch for {class_name}.{key}; expected {field.describe()} but got {got}")
+    return TypeMismatchError(
+        f"schema mismatch for {class_name}.{key}; expected {field.describe()} but got {got}"
+    )

@@ -129,7 +129,7 @@ def append_creations(
     connection.executemany(
         _INSERT_AT,
         (
-            (sequence, at, class_name, object_id, code, encode_interior(after))
+            (sequence, at, class_name, object_id, code, encode_interior(_shortened(after, at, object_id)))
             for sequence, (at, object_id, after) in enumerate(created, first)
         ),
     )

@@ -341,7 +341,7 @@ def _geo(
     def edge(position: int) -> exp.Expression:
         return compiler.bind(leaf.parameter.index, lambda area: bounds_of(area)[position])
 
-    conditions = [
+    conditions: list[exp.Expression] = [
         exp.GTE(this=nodes.column("north", tree), expression=edge(0)),
         exp.LTE(this=nodes.column("south", tree), expression=edge(1)),
         exp.GTE(this=nodes.column("east", tree), expression=edge(2)),

@@ -205,6 +205,15 @@ def test_what_masters_see_of_a_user():
     assert seen == [{"objectId", "email", "authData"}, {"objectId", "email", "authData"}, row.keys()]
 
 
+def test_only_a_class_without_hidden_fields_shows_everything():
+    """A master's users hide their secrets alone, which is enough not to send rows out as they are stored."""
+    assert authorize(doc(None), "Doc", "find", ANYONE).shows_everything
+    assert not SALARY.shows_everything
+    assert not authorize(users(), "_User", "find", Principal.master()).shows_everything
+    assert authorize(users(), "_User", "find", Principal.maintenance()).shows_everything
+    assert not authorize(users(), "_User", "find", ALICE, protected_defaults={}).shows_everything
+
+
 # --- hidden fields in queries (Q30) ---
 
 SALARY = authorize(doc({**OPEN, "protectedFields": {"*": ["salary"]}}), "Doc", "find", ALICE)

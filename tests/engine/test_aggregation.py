@@ -46,11 +46,15 @@ class TestStages:
 
     def test_all_in_one_group(self, sales: parsekit.ParseEngine) -> None:
         terms = {"avg": {"$avg": "$amount"}, "hi": {"$max": "$amount"}, "lo": {"$min": "$amount"}}
-        assert run({"$group": {"_id": None, **terms}}) == [{"objectId": None, "avg": 16.375, "hi": 30, "lo": 5.5}]
+        assert run({"$group": {"_id": None, **terms}}) == [
+            {"objectId": None, "avg": 16.375, "hi": 30, "lo": 5.5}
+        ]
 
     def test_a_group_by_expressions(self, sales: parsekit.ParseEngine) -> None:
         big = {"$cond": [{"$gte": ["$amount", 20]}, "big", "small"]}
-        found = run({"$group": {"_id": {"size": big, "owner": "$owner"}, "n": {"$sum": 1}}}, {"$sort": {"n": -1}})
+        found = run(
+            {"$group": {"_id": {"size": big, "owner": "$owner"}, "n": {"$sum": 1}}}, {"$sort": {"n": -1}}
+        )
         assert found[0] == {"objectId": {"size": "small", "owner": "a"}, "n": 2}
 
     def test_date_parts(self, sales: parsekit.ParseEngine) -> None:
@@ -98,8 +102,14 @@ class TestRefusals:
         [
             ([{"group": {"_id": None}}], "Invalid aggregate stage 'group'."),
             ([{"$group": {"n": {"$sum": 1}}}], "Invalid parameter for query: group. Missing key _id"),
-            ([{"$group": {"objectId": 1, "_id": None}}], "Cannot use objectId in aggregation. Use _id instead."),
-            ([{"$match": {}, "$limit": 1}], "Pipeline stages should only have one key but found $match, $limit."),
+            (
+                [{"$group": {"objectId": 1, "_id": None}}],
+                "Cannot use objectId in aggregation. Use _id instead.",
+            ),
+            (
+                [{"$match": {}, "$limit": 1}],
+                "Pipeline stages should only have one key but found $match, $limit.",
+            ),
         ],
     )
     def test_pipelines(self, pipeline: Any, text: str) -> None:
@@ -157,13 +167,19 @@ groups = st.builds(
     st.sampled_from([None, "$stage", "$won", "$amount"]),
     st.dictionaries(st.sampled_from(["x", "y"]), terms),
 )
-matches = st.sampled_from([{}, {"stage": "a"}, {"amount": {"$gt": 0}}, {"won": {"$ne": True}}, {"stage": None}])
+matches = st.sampled_from(
+    [{}, {"stage": "a"}, {"amount": {"$gt": 0}}, {"won": {"$ne": True}}, {"stage": None}]
+)
 
 
 @settings(deadline=None, max_examples=60)
 @given(rows, matches, groups)
 def test_sql_groups_as_the_pipeline_does(fields: list[dict[str, Any]], match: Any, group: Any) -> None:
-    fixed = {"stage": parsekit.Field("String"), "amount": parsekit.Field("Number"), "won": parsekit.Field("Boolean")}
+    fixed = {
+        "stage": parsekit.Field("String"),
+        "amount": parsekit.Field("Number"),
+        "won": parsekit.Field("Boolean"),
+    }
     schema = parsekit.Schema([parsekit.ClassSchema.new("Sale", fixed)])
     pipeline = check_pipeline([{"$match": match}, {"$group": group}])
     with parsekit.open(schema=schema) as engine, engine.acting_as_master():

@@ -80,7 +80,9 @@ class TestSaves:
             PFObject("Deal", n=-1).save()
         assert [entry["n"] for entry in PFQuery("Log").find()] == [1]
 
-    def test_after_save_waits_for_the_commit_and_shares_the_context(self, engine: parsekit.ParseEngine) -> None:
+    def test_after_save_waits_for_the_commit_and_shares_the_context(
+        self, engine: parsekit.ParseEngine
+    ) -> None:
         seen: list[Any] = []
 
         @engine.cloud.before_save("Deal")
@@ -226,7 +228,9 @@ class TestFunctions:
             raise ValueError("broken")
 
         entries = [
-            engine.get_object("_JobStatus", engine.jobs.run(name, {"n": 1}, Principal.master()), Principal.master())
+            engine.get_object(
+                "_JobStatus", engine.jobs.run(name, {"n": 1}, Principal.master()), Principal.master()
+            )
             for name in ("good", "bad")
         ]
         assert [(entry["status"], entry["message"]) for entry in entries] == [

@@ -55,15 +55,21 @@ class TestAnswers:
     def test_only_results_of_operations_and_defaults_are_echoed(self, engine: parsekit.ParseEngine) -> None:
         engine.apply_schema(Schema([ClassSchema.new("Deal", {"stage": Field("String", default="lead")})]))
         answer = engine.direct.create(
-            "Deal", operations(a=1, n={"__op": "Increment", "amount": 2}, t={"__op": "Add", "objects": [1]}), NOBODY
+            "Deal",
+            operations(a=1, n={"__op": "Increment", "amount": 2}, t={"__op": "Add", "objects": [1]}),
+            NOBODY,
         )
         assert answer.echo == {"n": 2, "t": [1], "stage": "lead"}
 
     def test_a_dotted_operation_echoes_its_path_alone(self, engine: parsekit.ParseEngine) -> None:
         made = create(engine, "Deal", o={"a": 1, "b": {"c": 2}}, arr=[1, 2])
-        answer = engine.direct.update("Deal", made, operations(o__b__c={"__op": "Increment", "amount": 5}), NOBODY)
+        answer = engine.direct.update(
+            "Deal", made, operations(o__b__c={"__op": "Increment", "amount": 5}), NOBODY
+        )
         assert answer.echo == {"o": {"b": {"c": 7}}}
-        answer = engine.direct.update("Deal", made, operations(arr__0={"__op": "Increment", "amount": 5}), NOBODY)
+        answer = engine.direct.update(
+            "Deal", made, operations(arr__0={"__op": "Increment", "amount": 5}), NOBODY
+        )
         assert answer.echo == {"arr": [6, 2]}
 
     def test_remove_from_a_missing_key_answers_and_stores_nothing(self, engine: parsekit.ParseEngine) -> None:

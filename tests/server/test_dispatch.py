@@ -13,7 +13,12 @@ import parsekit
 from parsekit.server import Dispatcher, Request, Response, ServerOptions
 
 OPTIONS = ServerOptions(
-    app_id="app", master_key="m", rest_key="r", javascript_key="j", maintenance_key="x", read_only_master_key="ro"
+    app_id="app",
+    master_key="m",
+    rest_key="r",
+    javascript_key="j",
+    maintenance_key="x",
+    read_only_master_key="ro",
 )
 CLIENT = {"x-parse-application-id": "app", "x-parse-rest-api-key": "r"}
 MASTER = {"x-parse-application-id": "app", "x-parse-master-key": "m"}
@@ -63,7 +68,12 @@ class TestKeys:
         assert call("GET", "/health", headers={}).body == {"status": "ok"}
 
     def test_a_tunneled_call(self, call: Caller) -> None:
-        credentials = {"_ApplicationId": "app", "_JavaScriptKey": "j", "_ClientVersion": "js8", "_InstallationId": "i"}
+        credentials = {
+            "_ApplicationId": "app",
+            "_JavaScriptKey": "j",
+            "_ClientVersion": "js8",
+            "_InstallationId": "i",
+        }
         made = call("POST", "/classes/Deal", {**credentials, "title": "x"}, headers={})
         assert made.status == 201
         asked = {**credentials, "_method": "GET", "where": {"title": "x"}}

@@ -75,7 +75,7 @@ def test_objects_from_a_file(tmp_path, text):
 def test_a_file_that_holds_no_objects(tmp_path, text):
     file = tmp_path / "deals.json"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(EngineError, match="deals.json"):
+    with pytest.raises(EngineError, match=r"deals\.json"):
         results(WON, file)
 
 

@@ -144,7 +144,9 @@ def _group(flow: _Flow, argument: JSON) -> _Flow:
 
 def _project(flow: _Flow, argument: JSON) -> _Flow:
     if not isinstance(argument, dict) or not argument:
-        raise InvalidQueryError("Invalid $project :: caused by :: projection specification must have at least one field")
+        raise InvalidQueryError(
+            "Invalid $project :: caused by :: projection specification must have at least one field"
+        )
     kept: list[str] = []
     dropped: list[str] = []
     computed: dict[str, Expression] = {}
@@ -157,7 +159,9 @@ def _project(flow: _Flow, argument: JSON) -> _Flow:
     if not kept and not computed:
         return _Flow([_without(document, dropped) for document in flow.documents], flow.fields)
     if [name for name in dropped if name != "_id"]:
-        raise InvalidQueryError("Invalid $project :: caused by :: Cannot do exclusion in inclusion projection")
+        raise InvalidQueryError(
+            "Invalid $project :: caused by :: Cannot do exclusion in inclusion projection"
+        )
     if "_id" not in dropped:
         kept.insert(0, "_id")
     return _Flow([_projected(document, kept, computed) for document in flow.documents], flow.fields)

@@ -1,0 +1,130 @@
+"""``Showing``: one change as it is shown to many: each question is answered once, however many ask it.
+
+Who saw the object and who sees it is asked once per principal, what a subscriber sees of it once per lens and
+projection, and equal events are one ``Occurrence``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final, TypeAlias, final
+
+from parsekit.livequery.events import EventKind, Fields, Occurrence
+from parsekit.livequery.images import Transition
+from parsekit.livequery.rights import Rights, readers_of
+from parsekit.query.paths import fan_out
+from parsekit.values import MISSING, Missing, Value
+
+__all__ = ["Projection", "Showing", "projection_of"]
+
+Projection: TypeAlias = tuple[frozenset[str] | None, frozenset[str]]
+"""The keys to show (``None``: all) and those not to."""
+
+_ALWAYS: Final = frozenset({"objectId", "createdAt", "updatedAt", "ACL"})
+
+
+def projection_of(keys: tuple[str, ...] | None, exclude_keys: tuple[str, ...]) -> Projection | None:
+    """What events show for a query's ``keys`` and ``excludeKeys``: whole fields (W8); ``None`` for all of them."""
+    if keys is None and not exclude_keys:
+        return None
+    shown = None if keys is None else frozenset(key.partition(".")[0] for key in keys) | _ALWAYS
+    return shown, frozenset(key for key in exclude_keys if "." not in key) - _ALWAYS
+
+
+def _value_at(fields: Fields | None, key: str) -> list[Value | Missing]:
+    if fields is None:
+        return [MISSING]
+    first, *path = key.split(".")
+    return fan_out(fields.get(first, MISSING), path)
+
+
+@final
+class Showing:
+    """One change and the answers given about it so far."""
+
+    __slots__ = ("_after_readers", "_before_readers", "_made", "_saw", "_sees", "_shown", "_transition")
+
+    def __init__(self, transition: Transition) -> None:
+        self._transition = transition
+        self._before_readers = readers_of(transition.before)
+        self._after_readers = (
+            self._before_readers if transition.before is transition.after else readers_of(transition.after)
+        )
+        self._saw: dict[Rights, bool] = {}
+        self._sees: dict[Rights, bool] = {}
+        self._shown: dict[tuple[Hashable, Projection | None, bool], Fields] = {}
+        self._made: dict[tuple[EventKind, Hashable, Hashable, Projection | None], Occurrence] = {}
+
+    @staticmethod
+    def unchanged(class_name: str, fields: Fields, sequence: int) -> Showing:
+        """An object that stayed as it is, while others or rights changed at ``sequence``."""
+        return Showing(Transition(sequence, class_name, fields["objectId"], fields, fields))
+
+    @property
+    def object_id(self) -> str:
+        """The objectId of the object."""
+        return self._transition.object_id
+
+    @property
+    def before(self) -> Fields | None:
+        """The object before."""
+        return self._transition.before
+
+    @property
+    def after(self) -> Fields | None:
+        """The object after."""
+        return self._transition.after
+
+    def saw(self, rights: Rights) -> bool:
+        """Whether rights allow to see the object as it was."""
+        known = self._saw.get(rights)
+        if known is None:
+            fields = self._transition.before
+            known = self._saw[rights] = fields is not None and rights.sees(fields, self._before_readers)
+        return known
+
+    def sees(self, rights: Rights) -> bool:
+        """Whether rights allow to see the object as it is."""
+        known = self._sees.get(rights)
+        if known is None:
+            fields = self._transition.after
+            known = self._sees[rights] = fields is not None and rights.sees(fields, self._after_readers)
+        return known
+
+    def touches(self, keys: tuple[str, ...]) -> bool:
+        """Whether one of the (dotted) keys has another value now."""
+        before, after = self._transition.before, self._transition.after
+        return any(_value_at(before, key) != _value_at(after, key) for key in keys)
+
+    def occurrence(
+        self, kind: EventKind, old: Rights, new: Rights, projection: Projection | None
+    ) -> Occurrence:
+        """The event for who had the rights ``old`` and has ``new``."""
+        gone = kind in ("leave", "delete") and not self.sees(new)
+        known_before = kind in ("update", "leave", "enter") and self.saw(old)
+        key = (kind, old.lens if gone else new.lens, old.lens if known_before else None, projection)
+        made = self._made.get(key)
+        if made is None:
+            item = self._transition
+            made = self._made[key] = Occurrence(
+                kind,
+                item.class_name,
+                item.object_id,
+                item.sequence,
+                item.sequence,
+                self._view(old if gone else new, projection, before=gone),
+                self._view(old, projection, before=True) if known_before else None,
+            )
+        return made
+
+    def _view(self, rights: Rights, projection: Projection | None, *, before: bool) -> Fields:
+        key = (rights.lens, projection, before)
+        shown = self._shown.get(key)
+        if shown is None:
+            fields = self._transition.before if before else self._transition.after
+            shown = {} if fields is None else rights.shown(fields)
+            if projection is not None:
+                keep, drop = projection
+                shown = {k: v for k, v in shown.items() if (keep is None or k in keep) and k not in drop}
+            self._shown[key] = shown
+        return shown
