@@ -11,6 +11,7 @@ them through ``add_object`` and the like, or assign them back. ``typed`` builds 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
@@ -98,7 +99,8 @@ class PFObject(ReadableObject):
         if class_name is not None:
             cls.parse_class_name = class_name
         if cls.parse_class_name:
-            cls.parse_schema = describe_class(cls, PFObject)
+            around = sys._getframe(1).f_locals  # of the class statement, whose names annotations may use
+            cls.parse_schema = describe_class(cls, PFObject, around)
 
     def __init__(self, class_name: str | None = None, /, **values: Any) -> None:
         kind = type(self)

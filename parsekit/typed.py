@@ -107,8 +107,10 @@ def pf_field(
     return _Options(key, required, default, enum, targets)
 
 
-def describe_class(cls: type, base: type) -> ClassSchema:
+def describe_class(cls: type, base: type, names: Mapping[str, Any]) -> ClassSchema:
     """Put a descriptor on ``cls`` for every annotation and give the schema they describe.
+
+    ``names`` are the names around the class statement, for classes that are defined in a function.
 
     Raises:
         SchemaError: annotations that are no Parse types, all at once.
@@ -119,7 +121,7 @@ def describe_class(cls: type, base: type) -> ClassSchema:
     for parent in reversed(cls.__mro__):
         if not issubclass(parent, base) or parent is base:
             continue
-        for attribute, annotation in _annotations(parent, cls).items():
+        for attribute, annotation in _annotations(parent, cls, names).items():
             found = vars(parent).get(attribute, MISSING)
             if isinstance(found, PFField):
                 fields[found.key] = found.field
@@ -136,10 +138,10 @@ def describe_class(cls: type, base: type) -> ClassSchema:
     return ClassSchema.new(name, fields)
 
 
-def _annotations(parent: type, cls: type) -> dict[str, Any]:
+def _annotations(parent: type, cls: type, names: Mapping[str, Any]) -> dict[str, Any]:
     own = vars(parent).get("__annotations__", {})
     module = vars(sys.modules.get(parent.__module__, types.ModuleType("none")))
-    scope = {**module, parent.__name__: parent, cls.__name__: cls}
+    scope = {**module, **names, parent.__name__: parent, cls.__name__: cls}
     resolved: dict[str, Any] = {}
     for attribute, annotation in own.items():
         if attribute.startswith("_") or attribute.startswith("parse_"):
@@ -152,7 +154,10 @@ def _annotations(parent: type, cls: type) -> dict[str, Any]:
                     f'{parent.__name__}.{attribute}: the annotation "{annotation}" names {error.name!r}, '
                 )
                 raise SchemaError(
-                    [problem + "which is not defined at module level before this class"]
+                    [
+                        problem
+                        + "which is not defined before this class; move it up, or use pf_field(targets=...)"
+                    ]
                 ) from error
         if typing.get_origin(annotation) is not typing.ClassVar:
             resolved[attribute] = annotation

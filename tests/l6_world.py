@@ -63,7 +63,11 @@ def _protected(rng: Rng, fields: tuple[str, ...]) -> dict[str, list[str]]:
         "*", "authenticated", *USER_IDS, *(f"role:{name}" for name in ROLE_NAMES),
         "userField:owner", "userField:team",
     )  # fmt: skip
-    return {group: _some(rng, fields, 4) for group in _some(rng, groups, 4)}
+    stated = {group: _some(rng, fields, 4) for group in _some(rng, groups, 4)}
+    if rng.random() < 0.4:  # what one object hides and another shows: the hardest case to get right
+        stated["*"] = sorted({*_some(rng, fields, 4), fields[-2]})
+        stated["userField:owner"] = _some(rng, fields, 2)
+    return stated
 
 
 def _permissions(rng: Rng, fields: tuple[str, ...]) -> dict[str, Any] | None:

@@ -17,9 +17,11 @@ from typing import Any
 import attrs
 import pytest
 
+import parsekit
 from parsekit import ParseError, Pointer, Principal
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo
 from parsekit.query.state import OrderKey, QueryState
+from parsekit.schema import ClassSchema, Field, Schema
 from tests.acl.acl_oracle import class_verdict, may, names, shows
 from tests.l6_world import CLASSES, NUMBERS, USER_IDS, World, make_world, plain
 
@@ -351,3 +353,24 @@ def test_many_probes_find_no_leak() -> None:
     """PARSEKIT_L6_PROBES probes (100,000 unless set) in worlds that the short test does not visit."""
     for seed in range(1000, 1000 + MANY_PROBES // 100):
         run_world(seed, 100)
+
+
+def test_including_a_hidden_pointer_does_not_tell_that_it_is_there() -> None:
+    """The class of a pointer that is hidden on some objects refused the whole query."""
+    public = {operation: {"*": True} for operation in ("find", "get", "count", "create")}
+    hiding = {"protectedFields": {"*": ["link"], "userField:owner": []}}
+    schema = Schema([
+        ClassSchema.new(
+            "Note",
+            {"owner": Field("Pointer", ("_User",)), "link": Field("Pointer", ("Doc",))},
+            permissions={**public, **hiding},
+        ),
+        ClassSchema.new("Doc", permissions={"create": {"*": True}}),
+    ])  # fmt: skip
+    with parsekit.open(":memory:", schema=schema) as engine:
+        with engine.acting_as_master():
+            doc = parsekit.PFObject("Doc")
+            doc.save()
+            parsekit.PFObject("Note", link=doc).save()
+        [note] = engine.find_objects(QueryState("Note", include=("link",)), Principal.user("u1"))
+        assert "link" not in note

@@ -27,7 +27,7 @@ _NO_SAVE_HOOKS: Final = frozenset({"_PushStatus", "_Session"})
 
 
 class _Failures:
-    """Turns what cloud code raises into Parse's errors; a ``ParsekitError`` passes unchanged (triggers.resolveError)."""
+    """Turns what cloud code raises into Parse's errors; a ``ParsekitError`` passes (triggers.resolveError)."""
 
     def __enter__(self) -> None:
         return None

@@ -50,7 +50,8 @@ def _converter() -> Converter:
             field.name: override(rename=_camel(field.name), omit=field.metadata.get("plain") is False)
             for field in attrs.fields(cls)
         }
-        made: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **options)
+        make: Any = make_dict_unstructure_fn  # its overrides are keywords named like the fields
+        made: Callable[[Any], dict[str, Any]] = make(cls, converter, **options)
         return made
 
     converter.register_unstructure_hook_factory(attrs.has, of_class)

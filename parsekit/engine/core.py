@@ -20,6 +20,7 @@ import attrs
 from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation
 from parsekit.acl.explain import AccessExplanation
+from parsekit.acl.clp import validate_permissions
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
@@ -43,7 +44,7 @@ from parsekit.engine.schema_edits import SchemaEdits
 from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.write import ClassRules, WritePath
-from parsekit.errors import EngineError
+from parsekit.errors import EngineError, ParseError, SchemaError
 from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
 from parsekit.operations import OperationSet
@@ -54,10 +55,11 @@ from parsekit.storage.database import Synchronous
 from parsekit.storage.journal import JournalLimits, last_sequence
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
-from parsekit.values import FileReference, MISSING, Value
+from parsekit.values import MISSING, FileReference, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.past import PastView
+    from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
@@ -240,8 +242,10 @@ class ParseEngine:
         """Add the classes, fields and indexes of ``wanted`` that the database lacks; nothing is removed.
 
         Raises:
-            SchemaError: fields that the database holds under another type, all of them, and nothing is changed.
+            SchemaError: fields that the database holds under another type, or permissions that are none; all of
+                them, and nothing is changed.
         """
+        _check_permissions(wanted)
         target = self.schema.extended_with(wanted)
         if all(self.schema.get(item.name) == item for item in target):
             return
@@ -291,6 +295,24 @@ class ParseEngine:
     def on_changes(self, listener: Listener) -> None:
         """Call ``listener`` with the changes of each transaction, after its commit and in commit order."""
         self.outbox.listeners.append(listener)
+
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> MigrationReport:
+        """Run the migrations that this database has not run yet, each in a transaction of its own.
+
+        A dry run does everything in one transaction, rolls it back, and tells what would happen.
+
+        Raises:
+            MigrationError: they are not numbered 1, 2, 3 in order, one was changed since it ran here, or one failed.
+        """
+        from parsekit.engine.migrating import migrate
+
+        return migrate(self, migrations, dry_run=dry_run)
+
+    def migrations(self) -> list[AppliedMigration]:
+        """The migrations that this database has run, in order."""
+        from parsekit.engine.migrating import applied
+
+        return applied(self)
 
     # -- upkeep ------------------------------------------------------------------------------------
 
@@ -443,3 +465,14 @@ def _principal_of(user: PFObject | Principal) -> Principal:
         raise EngineError(f"acting_as: expected a saved user, got {user!r}")
     token = user.session_token if isinstance(user, PFUser) else None
     return Principal.user(user.object_id, session_token=token)
+
+
+def _check_permissions(wanted: Schema) -> None:
+    problems: list[str] = []
+    for item in wanted:
+        try:
+            validate_permissions(item.permissions, item)
+        except ParseError as error:
+            problems.append(f"{item.name}.classLevelPermissions: {error}")
+    if problems:
+        raise SchemaError(problems)

@@ -15,7 +15,6 @@ from parsekit.operations import (
     Add,
     AddRelation,
     AddUnique,
-    Delete,
     Increment,
     Operation,
     RelationChange,
@@ -105,10 +104,8 @@ def work_out(write: Write, schema: ClassSchema) -> None:
             continue
         _check_arguments(operation)
         root, *path = key.split(".")
-        if creating and not path:
-            after = value_on_create(operation)
-        else:
-            after = apply_path(operation, write.value(root), path)
+        fresh = creating and not path
+        after = value_on_create(operation) if fresh else apply_path(operation, write.value(root), path)
         if after is not MISSING:
             changed[root] = after
             if root in write.removed:
@@ -177,9 +174,11 @@ def still_required(write: Write, schema: ClassSchema) -> None:
         ValidationError: 142 ``f is required``.
     """
     for key in schema.demanding:
-        if schema.fields[key].required and (key in write.changed or key in write.removed):
-            if write.value(key) in _UNSET and not _exempt(write, key):
-                raise ValidationError(f"{key} is required")
+        touched = key in write.changed or key in write.removed
+        if not touched or not schema.fields[key].required:
+            continue
+        if write.value(key) in _UNSET and not _exempt(write, key):
+            raise ValidationError(f"{key} is required")
 
 
 def _exempt(write: Write, key: str) -> bool:

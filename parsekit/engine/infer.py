@@ -45,9 +45,8 @@ from parsekit.storage.store import Store
 from parsekit.values import Value
 
 if TYPE_CHECKING:
-    import apsw
-
     from parsekit.engine.write import Write
+    from parsekit.storage.database import Connection
 
 __all__ = ["Inference"]
 
@@ -65,7 +64,7 @@ class Inference:
         self._store = store
         self.allow_class_creation = allow_class_creation
 
-    def ensure(self, connection: apsw.Connection, write: Write) -> ClassLayout:
+    def ensure(self, connection: Connection, write: Write) -> ClassLayout:
         """The layout of the class with every field that ``write`` needs; created where there is none.
 
         Raises:
@@ -86,7 +85,7 @@ class Inference:
         self._store.put_class(connection, layout.schema.with_fields(missing))
         return self._store.catalog.layouts[write.class_name]
 
-    def _create_class(self, connection: apsw.Connection, write: Write) -> ClassLayout:
+    def _create_class(self, connection: Connection, write: Write) -> ClassLayout:
         name = write.class_name
         check_class_exists(
             None, name, write.view.principal, allow_client_class_creation=self.allow_class_creation
@@ -100,7 +99,7 @@ class Inference:
         return self._store.catalog.layouts[name]
 
     def _may_add(self, write: Write, schema: ClassSchema) -> None:
-        """Check the right to add fields when the write names keys that the class lacks (DatabaseController.canAddField).
+        """Check the right to add fields when the write names new keys (DatabaseController.canAddField).
 
         A key that is only deleted adds nothing; one set to null counts, as on the server.
         """

@@ -242,7 +242,8 @@ class ReadPath:
     def _prepare_get(self, by_id: QueryState, principal: Principal) -> None:
         """Remember the statement of a plain get, where nothing of it depends on the object that it finds."""
         asking = self._asking(by_id.class_name, principal, "get")
-        if asking is None or asking.reading.per_object:
+        # pointer permissions put a value of their own into the statement, beside the id
+        if asking is None or asking.reading.per_object or asking.reading.access.conjunct is not None:
             return
         try:
             shape, _ = self._shape(by_id, "find", asking, None)
@@ -281,11 +282,12 @@ class ReadPath:
         partial = state.keys is not None or bool(state.exclude_keys)
         context = ResultContext(self._result_shape(compiled, asking.layout), not partial)
         objects = hydrate(self._classes(state.class_name) if kind is None else kind, rows, context)
+        if asking.reading.per_object:
+            # before anything is included: a refusal by the class of a hidden pointer would tell that it is there
+            _strip(objects, asking.reading.access, asking.view, _unasked(state, asking))
         if state.include or partial:
             view = asking.view
             attach_includes(objects, state, lambda query, ids: self._included(query, ids, view))
-        if asking.reading.per_object:
-            _strip(objects, asking.reading.access, asking.view)
         return objects
 
     def _included(self, query: QueryState, ids: int, view: PrincipalView) -> list[PFObject]:
@@ -352,12 +354,19 @@ class ReadPath:
         )
 
 
-def _strip(objects: Iterable[PFObject], access: Access, view: PrincipalView) -> None:
-    """Take from each object what the principal does not see of it."""
+def _unasked(state: QueryState, asking: Asking) -> frozenset[str]:
+    """Keys that were read only because they decide what is hidden."""
+    deciding = asking.reading.access.deciding_fields - {"objectId"}
+    asked = selected_columns(state, Access(state.class_name), asking.layout)
+    return frozenset() if asked is None else deciding - asked
+
+
+def _strip(objects: Iterable[PFObject], access: Access, view: PrincipalView, unasked: frozenset[str]) -> None:
+    """Take from each object what the principal does not see of it, and what nobody asked for."""
     for obj in objects:
         fields = {key: obj.raw(key) for key in access.deciding_fields}
         known = {key: value for key, value in fields.items() if value is not MISSING}
-        obj.hide(hidden_fields_of(known, access, view.principal))
+        obj.hide(hidden_fields_of(known, access, view.principal) | unasked)
 
 
 def _asks(leaf: Constraint) -> bool:

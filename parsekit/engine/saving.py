@@ -8,10 +8,8 @@ batches. A failed save keeps the object's pending operations.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, final
-
-import attrs
 
 from parsekit.engine.effects import learned_from
 from parsekit.engine.pointers import plain_operations
@@ -32,10 +30,9 @@ from parsekit.query.state import QueryState
 from parsekit.values import Missing, Pointer, Value
 
 if TYPE_CHECKING:
-    import apsw
-
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
+    from parsekit.storage.database import Connection
 
 __all__ = ["Saving"]
 
@@ -74,7 +71,7 @@ class Saving:
             raise _failure(objects, failures)
 
     def _save_together(
-        self, connection: apsw.Connection, pending: Sequence[_Pending], view: PrincipalView
+        self, connection: Connection, pending: Sequence[_Pending], view: PrincipalView
     ) -> list[_Done] | None:
         """Save all without a savepoint for each; ``None``, and nothing is written, when one fails.
 
@@ -92,7 +89,7 @@ class Saving:
             return None
 
     def _save_each(
-        self, connection: apsw.Connection, pending: Sequence[_Pending], view: PrincipalView
+        self, connection: Connection, pending: Sequence[_Pending], view: PrincipalView
     ) -> tuple[list[_Done], list[tuple[PFObject, ParseError]]]:
         """Save each in a savepoint of its own, so that those that fail leave the others saved."""
         done: list[_Done] = []
@@ -108,7 +105,7 @@ class Saving:
 
     def _write(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         obj: PFObject,
         operations: OperationSet,
         view: PrincipalView,

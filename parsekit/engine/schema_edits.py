@@ -245,7 +245,7 @@ def _with_default(class_name: str, key: str, field: Field, entry: Mapping[str, J
 
 
 def _indexes(item: ClassSchema, entries: JSON) -> tuple[Index, ...]:
-    """The indexes after a request, whose entries add or delete them (MongoStorageAdapter.setIndexesWithSchemaFormat)."""
+    """The indexes after a request, which adds and deletes some (setIndexesWithSchemaFormat)."""
     indexes = {index.name: index for index in item.indexes}
     for name, entry in _object(entries).items():
         if name == "_id_":

@@ -36,9 +36,8 @@ from parsekit.storage.writer import StoredObject
 from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
-    import apsw
-
     from parsekit.acl.clp import Operation
+    from parsekit.storage.database import Connection
 
 __all__ = ["Change", "ClassRules", "Write", "WriteHooks", "WritePath"]
 
@@ -114,16 +113,16 @@ class Change:
 class ClassRules(Protocol):
     """What a system class adds to a write. Each method may change the ``Write`` or refuse it."""
 
-    def before_schema(self, write: Write, connection: apsw.Connection) -> None:
+    def before_schema(self, write: Write, connection: Connection) -> None:
         """After the permission check, before hooks are called and the schema is consulted."""
 
-    def before_write(self, write: Write, connection: apsw.Connection) -> None:
+    def before_write(self, write: Write, connection: Connection) -> None:
         """After schema validation, before the row is written."""
 
-    def after_write(self, write: Write, connection: apsw.Connection) -> None:
+    def after_write(self, write: Write, connection: Connection) -> None:
         """After the row is written, in the same transaction."""
 
-    def after_delete(self, write: Write, connection: apsw.Connection) -> None:
+    def after_delete(self, write: Write, connection: Connection) -> None:
         """After the row is deleted, in the same transaction."""
 
 
@@ -171,7 +170,7 @@ class WritePath:
 
     def create(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         class_name: str,
         operations: OperationSet,
         view: PrincipalView,
@@ -208,7 +207,7 @@ class WritePath:
             self.hooks.after_save(write)
         return write
 
-    def _take(self, connection: apsw.Connection, write: Write) -> ClassLayout:
+    def _take(self, connection: Connection, write: Write) -> ClassLayout:
         """Work out the new values, the schema being extended where they need it."""
         layout = self._store.catalog.layout(write.class_name)
         if layout is None or not take_plain(write, layout.schema):
@@ -217,7 +216,7 @@ class WritePath:
         return layout
 
     def _insert(
-        self, connection: apsw.Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
+        self, connection: Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
     ) -> None:
         fields = write.changed.copy()
         fields["objectId"] = write.object_id
@@ -237,7 +236,7 @@ class WritePath:
 
     def update(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         class_name: str,
         object_id: str,
         operations: OperationSet,
@@ -282,7 +281,7 @@ class WritePath:
             self.hooks.after_save(write)
         return write
 
-    def _put(self, connection: apsw.Connection, write: Write, layout: ClassLayout, old: StoredObject) -> None:
+    def _put(self, connection: Connection, write: Write, layout: ClassLayout, old: StoredObject) -> None:
         changed = write.changed.copy()
         changed["updatedAt"] = write.now
         if write.moved_to is not None:
@@ -300,7 +299,7 @@ class WritePath:
             self._record_update(connection, write, changed)
 
     def _move(
-        self, connection: apsw.Connection, write: Write, layout: ClassLayout, changed: dict[str, Value]
+        self, connection: Connection, write: Write, layout: ClassLayout, changed: dict[str, Value]
     ) -> None:
         """The journal knows no moving: the object is deleted there and created anew under its new id."""
         assert write.old is not None and write.moved_to is not None
@@ -312,7 +311,7 @@ class WritePath:
         self._record(connection, write, "create", None, _with_acl({**kept, **changed}, acl))
 
     def _first_problem(
-        self, connection: apsw.Connection, write: Write, operation: Operation, refusal: ParseError
+        self, connection: Connection, write: Write, operation: Operation, refusal: ParseError
     ) -> ParseError:
         """The error of a refused write: what the schema has against it, which the server looks at first (C15).
 
@@ -330,7 +329,7 @@ class WritePath:
 
     def _for_update(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         class_name: str,
         object_id: str,
         view: PrincipalView,
@@ -345,7 +344,7 @@ class WritePath:
 
     def _read(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         layout: ClassLayout,
         object_id: str,
         view: PrincipalView,
@@ -363,7 +362,7 @@ class WritePath:
 
     def delete(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         class_name: str,
         object_id: str,
         view: PrincipalView,
@@ -373,15 +372,13 @@ class WritePath:
         """Delete an object; call inside ``Store.write()``. 101 when it is absent or may not be written."""
         self._delete(connection, class_name, object_id, view, self.hooks, context)
 
-    def purge(
-        self, connection: apsw.Connection, class_name: str, object_id: str, view: PrincipalView
-    ) -> None:
+    def purge(self, connection: Connection, class_name: str, object_id: str, view: PrincipalView) -> None:
         """Delete an object without asking cloud code (PurgeRouter)."""
         self._delete(connection, class_name, object_id, view, None, _NO_CONTEXT)
 
     def _delete(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         class_name: str,
         object_id: str,
         view: PrincipalView,
@@ -406,7 +403,7 @@ class WritePath:
     # -- the parts -------------------------------------------------------------------------------
 
     def _mark_nulls(
-        self, connection: apsw.Connection, layout: ClassLayout, fields: Mapping[str, Value]
+        self, connection: Connection, layout: ClassLayout, fields: Mapping[str, Value]
     ) -> ClassLayout:
         if None not in fields.values():
             return layout
@@ -416,7 +413,7 @@ class WritePath:
         self._store.mark_null_keys(connection, layout.class_name, fresh)
         return self._store.catalog.layouts[layout.class_name]
 
-    def _relate(self, connection: apsw.Connection, write: Write) -> None:
+    def _relate(self, connection: Connection, write: Write) -> None:
         for key, (added, removed) in write.relations.items():
             table = join_table(write.class_name, key)
             if removed:
@@ -424,7 +421,7 @@ class WritePath:
             if added:
                 self._store.writer.relate(connection, table, write.object_id, added)
 
-    def _record_update(self, connection: apsw.Connection, write: Write, changed: dict[str, Value]) -> None:
+    def _record_update(self, connection: Connection, write: Write, changed: dict[str, Value]) -> None:
         assert write.old is not None
         old: dict[str, Value] = write.old
         before = {key: old[key] for key in (*changed, *write.removed) if key in old}
@@ -435,7 +432,7 @@ class WritePath:
 
     def _record(
         self,
-        connection: apsw.Connection,
+        connection: Connection,
         write: Write,
         kind: journal.ChangeKind,
         before: dict[str, Value] | None,

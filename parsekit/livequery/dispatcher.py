@@ -17,7 +17,7 @@ The dispatcher reads nothing itself: ``Reader`` is what it asks of the engine. I
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final
 
 import attrs
 
@@ -25,14 +25,13 @@ from parsekit.errors import ParseError
 from parsekit.livequery.dependents import Dependent
 from parsekit.livequery.events import Fields, Occurrence, kind_of_event
 from parsekit.livequery.images import Transition
-from parsekit.livequery.registry import Audience, ClassIndex, Group
+from parsekit.livequery.registry import Audience, ClassIndex, Group, Subscriber
 from parsekit.livequery.rights import Rights
 from parsekit.livequery.showing import Showing
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
     from parsekit.acl.principal import Principal
-    from parsekit.livequery.subscription import Subscription
     from parsekit.query.ast import Node
     from parsekit.query.matcher import Lookup
     from parsekit.query.state import QueryState
@@ -78,9 +77,9 @@ class Dispatcher:
         self._rights: dict[_RightsKey, Rights] = {}
         self._holders: dict[Rights, dict[Audience, Group | Dependent]] = {}
         self._keys: dict[Rights, _RightsKey] = {}
-        self._places: dict[Subscription[Any], tuple[Audience, Group | Dependent]] = {}
-        self._buffer: dict[Subscription[Any], list[Occurrence]] | None = None
-        self._dead: list[Subscription[Any]] = []
+        self._places: dict[Subscriber, tuple[Audience, Group | Dependent]] = {}
+        self._buffer: dict[Subscriber, list[Occurrence]] | None = None
+        self._dead: list[Subscriber] = []
 
     def __len__(self) -> int:
         return len(self._places)
@@ -88,7 +87,7 @@ class Dispatcher:
     # -- who listens -----------------------------------------------------------------------------
 
     def add(
-        self, subscription: Subscription[Any], where: Node, operation: Operation, depends: frozenset[str]
+        self, subscription: Subscriber, where: Node, operation: Operation, depends: frozenset[str]
     ) -> None:
         """Deliver to ``subscription`` from now on; ``where`` are its settled conditions.
 
@@ -126,7 +125,7 @@ class Dispatcher:
             of_class[text] = found
         return found
 
-    def remove(self, subscription: Subscription[Any]) -> None:
+    def remove(self, subscription: Subscriber) -> None:
         """Deliver nothing more to ``subscription``."""
         audience, place = self._places.pop(subscription, (None, None))
         if audience is None or place is None:
@@ -148,12 +147,12 @@ class Dispatcher:
         if not place.audiences:
             self._indexes[class_name].discard(place)
 
-    def place_of(self, subscription: Subscription[Any]) -> tuple[Audience, Group | Dependent] | None:
+    def place_of(self, subscription: Subscriber) -> tuple[Audience, Group | Dependent] | None:
         """Where a subscription stands, ``None`` when it is closed."""
         return self._places.get(subscription)
 
     @property
-    def subscriptions(self) -> list[Subscription[Any]]:
+    def subscriptions(self) -> list[Subscriber]:
         """Everybody."""
         return list(self._places)
 
@@ -209,7 +208,7 @@ class Dispatcher:
             for group in index.candidates(transition.before, transition.after):
                 self._match(group, showing, first=first)
         for dependent in list(self._dependents.get(transition.class_name, {}).values()):
-            self._match_dependent(dependent, showing)
+            self._match_dependent(dependent, showing, first=first)
 
     def _match(self, group: Group, showing: Showing, *, first: bool) -> None:
         before, after, predicate = showing.before, showing.after, group.predicate
@@ -229,7 +228,7 @@ class Dispatcher:
             if saw or sees:
                 self._tell(audience, showing, saw, sees, old)
 
-    def _match_dependent(self, dependent: Dependent, showing: Showing) -> None:
+    def _match_dependent(self, dependent: Dependent, showing: Showing, *, first: bool) -> None:
         audience, after = dependent.audience, showing.after
         was = showing.object_id in dependent.members
         try:
@@ -239,7 +238,7 @@ class Dispatcher:
             return
         (dependent.members.add if holds else dependent.members.discard)(showing.object_id)
         if was or holds:
-            self._tell(audience, showing, was, holds, audience.previous)
+            self._tell(audience, showing, was, holds, audience.previous if first else audience.rights)
 
     def _tell(self, audience: Audience, showing: Showing, was: bool, holds: bool, old: Rights) -> None:
         kind = kind_of_event(was, holds, showing.before, showing.after)
@@ -286,7 +285,7 @@ class Dispatcher:
 
     # -- delivery ------------------------------------------------------------------------------------
 
-    def _deliver(self, subscription: Subscription[Any], occurrence: Occurrence) -> None:
+    def _deliver(self, subscription: Subscriber, occurrence: Occurrence) -> None:
         if self._buffer is not None:
             self._buffer.setdefault(subscription, []).append(occurrence)
         elif not subscription.deliver(occurrence):

@@ -19,17 +19,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import product
 from operator import itemgetter
-from typing import Any, Final, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
+from parsekit.livequery.events import Occurrence
 from parsekit.livequery.rights import Rights
-from parsekit.livequery.subscription import Subscription
+from parsekit.livequery.showing import Projection
 from parsekit.query.ast import And, Constraint, Node
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import Predicate, compile_predicate
 from parsekit.query.paths import stored_form
 from parsekit.values import MISSING, Missing, Pointer, Value
 
-__all__ = ["Audience", "ClassIndex", "Group"]
+if TYPE_CHECKING:
+    from parsekit.acl.principal import Principal
+    from parsekit.query.state import QueryState
+
+__all__ = ["Audience", "ClassIndex", "Group", "Subscriber"]
 
 _SCALARS: Final = (str, int, float, bool, datetime, Pointer)
 _MOST_ENTRIES: Final = 64
@@ -42,6 +47,27 @@ RangeKey: TypeAlias = tuple[str, bool, str]
 """The key, whether values above the bound match, and the kind of the bound."""
 
 
+class Subscriber(Protocol):
+    """Whoever events are delivered to. Called under the dispatcher's lock, so it returns at once."""
+
+    state: QueryState
+    watch: tuple[str, ...]
+    projection: Projection | None
+
+    @property
+    def principal(self) -> Principal:
+        """Under whom it listens."""
+
+    def deliver(self, occurrence: Occurrence) -> bool:
+        """Take an event; ``False`` to be delivered nothing more."""
+
+    def fail(self, error: Exception) -> None:
+        """Nothing more will come, because of ``error``."""
+
+    def shut(self) -> None:
+        """Nothing more will come."""
+
+
 @final
 class Audience:
     """The subscriptions of one principal in a group. ``previous`` are the rights before the changes at hand."""
@@ -51,7 +77,7 @@ class Audience:
     def __init__(self, rights: Rights) -> None:
         self.rights = rights
         self.previous = rights
-        self.subscriptions: list[Subscription[Any]] = []
+        self.subscriptions: list[Subscriber] = []
 
 
 @final

@@ -267,8 +267,9 @@ class PFQuery(QueryVerbs[T]):
             else:
                 for found in cast("dict[str, tuple[Constraint, ...]]", held).values():
                     leaves += found
-        leaves += self._extra
-        where: Node = ALWAYS if not leaves else leaves[0] if len(leaves) == 1 else And(tuple(leaves))
+        if self._extra:
+            leaves += self._extra
+        where: Node = leaves[0] if len(leaves) == 1 else And(tuple(leaves)) if leaves else ALWAYS
         return QueryState(self.class_name, where, **self._options)
 
     def _asked(self) -> QueryState:

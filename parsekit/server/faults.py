@@ -35,7 +35,7 @@ def no_route(method: str, path: str) -> Response:
     """404 as Express words it, which is what Parse Server's clients meet."""
     text = html.escape(f"Cannot {method} {path}", quote=False)
     page = (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n'
     )
     return Response(
         404,

@@ -21,7 +21,7 @@ _SCHEMA_VERBS: Final = (
 )  # fmt: skip
 
 
-def _health(call: Call) -> Response:
+def _health(_call: Call) -> Response:
     return Response(200, {"status": "ok"})
 
 

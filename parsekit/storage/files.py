@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["DatabaseFiles"]
 
 # Constants: no identifier or value of a caller is in them.
-_TABLE: Final = "CREATE TABLE IF NOT EXISTS _pk_file (name TEXT PRIMARY KEY, content_type TEXT, data BLOB NOT NULL) STRICT"
+_TABLE: Final = (
+    "CREATE TABLE IF NOT EXISTS _pk_file "
+    "(name TEXT PRIMARY KEY, content_type TEXT, data BLOB NOT NULL) STRICT"
+)
 _EXISTS: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pk_file'"
 _SAVE: Final = "INSERT OR REPLACE INTO _pk_file VALUES (?, ?, ?)"
 _READ: Final = "SELECT data, content_type FROM _pk_file WHERE name = ?"

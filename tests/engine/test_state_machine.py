@@ -1,10 +1,10 @@
-"""A random life of a database against a dictionary: create, update, delete, query, transactions, rollback, reopening."""
+"""A random life of a database against a dictionary: writes, queries, transactions, rollback, reopening."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ list_operations = st.one_of(
 changes = st.fixed_dictionaries({}, optional={"n": number_operations, "t": list_operations})
 
 
-class _Undo(Exception):  # noqa: N818 - only ends a transaction
+class _Undo(Exception):
     pass
 
 
@@ -138,10 +138,8 @@ class Life(RuleBasedStateMachine):
         self.model = self.saved.pop()
         stack = self.transactions.pop()
         error = _Undo()
-        try:
+        with suppress(_Undo):
             stack.__exit__(_Undo, error, None)
-        except _Undo:
-            pass
 
     @rule()
     @precondition(lambda self: not self.transactions)

@@ -187,7 +187,7 @@ def _truth(value: Value | Missing) -> bool:
     return not _is_number(value) or bool(value)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -210,11 +210,11 @@ def _divide(dividend: float, divisor: float) -> float:
     return dividend / divisor
 
 
-def _modulo(dividend: float, divisor: float) -> float:
+def _modulo(dividend: int | float, divisor: int | float) -> int | float:
     if divisor == 0:
         raise InvalidQueryError("can't $mod by zero")
-    rest = math.fmod(dividend, divisor)
-    return rest if isinstance(dividend, float) or isinstance(divisor, float) else int(rest)
+    rest = math.fmod(dividend, divisor)  # the sign is the dividend's, as MongoDB has it
+    return int(rest) if isinstance(dividend, int) and isinstance(divisor, int) else rest
 
 
 def _subtract(first: Value | Missing, second: Value | Missing) -> Value:
@@ -223,9 +223,9 @@ def _subtract(first: Value | Missing, second: Value | Missing) -> Value:
     return _numeric(lambda a, b: a - b)(first, second)
 
 
-def _round(value: float, places: int = 0) -> float:
+def _round(value: int | float, places: int = 0) -> int | float:
     rounded = round(value, places)
-    return rounded if isinstance(value, float) and places > 0 else int(rounded)
+    return rounded if places > 0 else int(rounded)
 
 
 def _sum(*values: Value | Missing) -> Value:

@@ -21,7 +21,6 @@ from parsekit.query.aggregate.request import Stage
 from parsekit.query.ast import ALWAYS
 from parsekit.query.dialect import Dialect
 from parsekit.query.ordering import sort_objects
-from parsekit.query.paths import stored_form
 from parsekit.query.state import OrderKey
 from parsekit.schema import Field
 from parsekit.values import MISSING, Missing, Value, order_key
