@@ -65,6 +65,10 @@ class Step(Protocol):
 MigrationFunction: TypeAlias = Callable[[Step], object]
 
 
+def _as_tuple(changes: Iterable[SchemaChange]) -> tuple[SchemaChange, ...]:
+    return tuple(changes)
+
+
 @final
 @attrs.frozen(slots=True)
 class Migration:
@@ -72,7 +76,7 @@ class Migration:
 
     number: int
     name: str
-    changes: tuple[SchemaChange, ...] = attrs.field(converter=tuple, default=())
+    changes: tuple[SchemaChange, ...] = attrs.field(converter=_as_tuple, default=())
     function: MigrationFunction | None = attrs.field(default=None, eq=False)
 
     @property

@@ -77,7 +77,11 @@ def _keeps_values(before: Field, after: Field) -> bool:
     if before.type == "Relation":
         return before.targets == after.targets
     # a pointer to one class becomes one to several or any; narrowing is refused where a value would not fit
-    return before.type != "Pointer" or before.target == after.target or (before.target is None) != (after.target is None)
+    return (
+        before.type != "Pointer"
+        or before.target == after.target
+        or (before.target is None) != (after.target is None)
+    )
 
 
 # --- the difference ---

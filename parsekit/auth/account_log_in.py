@@ -45,10 +45,13 @@ def log_in_with_account(
     accounts.auth_data.check_login_providers(stored, auth_data)
     origin = created_with("login", ",".join(validated.given))
     with engine.store.write() as connection:
+        engine.hooks.around_session("beforeLogin", user, principal)
         store_auth_data(accounts, connection, user_id, stored, validated)
         token = accounts.sessions.create(connection, user_id, origin, principal.installation_id)
     engine.after_commit()
-    return SignedIn(accounts.user(user_id, token), token, echo={"authDataResponse": dict(validated.response)})
+    user = accounts.user(user_id, token)
+    engine.hooks.around_session("afterLogin", user, principal)
+    return SignedIn(user, token, echo={"authDataResponse": dict(validated.response)})
 
 
 def store_auth_data(

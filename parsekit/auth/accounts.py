@@ -195,11 +195,14 @@ class Accounts:
             self._check_age(connection, user_id)
             if validated is not None:
                 store_auth_data(self, connection, user_id, stored, validated)
+            engine.hooks.around_session("beforeLogin", self.user(user_id), principal)
             origin = created_with("login", "password")
             token = self.sessions.create(connection, user_id, origin, principal.installation_id)
         engine.after_commit()
         echo = {} if validated is None else {"authDataResponse": dict(validated.response)}
-        return SignedIn(self.user(user_id, token), token, echo=echo)
+        user = self.user(user_id, token)
+        engine.hooks.around_session("afterLogin", user, principal)
+        return SignedIn(user, token, echo=echo)
 
     def verify_password(
         self,

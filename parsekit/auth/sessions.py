@@ -138,6 +138,7 @@ class Sessions:
             view = self._engine.view(Principal.master())
             self._engine.writes.delete(connection, "_Session", str(session.object_id), view)
         self._engine.after_commit()
+        self._engine.hooks.around_session("afterLogout", session, Principal.anonymous())
 
     # -- finding -------------------------------------------------------------------------------------
 

@@ -105,10 +105,20 @@ def _with_advice(error: ParseError) -> ParseError:
 
 @contextmanager
 def as_master(path: Path, schema: Schema | None = None) -> Iterator[ParseEngine]:
-    """A database for writing, made where there is none, under the master, who alone may import."""
-    # SAFETY: whoever may write the file may write all that is in it.
-    with parsekit.open(path, schema=schema) as engine, engine.acting_as_master():
-        yield engine
+    """A database for writing, made where there is none, under the master, who alone may import.
+
+    A file that was made here goes again when the block fails.
+    """
+    existed = path.exists()
+    try:
+        # SAFETY: whoever may write the file may write all that is in it.
+        with parsekit.open(path, schema=schema) as engine, engine.acting_as_master():
+            yield engine
+    except BaseException:
+        if not existed:
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{path}{ending}").unlink(missing_ok=True)
+        raise
 
 
 def check_class(engine: ParseEngine, class_name: str) -> None:

@@ -5,9 +5,10 @@ transaction: an object whose id is there already is left as it is, the others ar
 and ACLs they bring. The journal and the listeners hear of each.
 
 An import states facts: it runs under a principal to whom no permission applies, an object without an ACL
-stays without one, and no hook is called. What the schema asks for is asked here too, but for the password of
-a user, who cannot log in until one is set. Other objects of classes with rules of their own (roles, sessions,
-users with a password) go through ``WritePath.create`` one by one.
+stays without one unless its class declares who owns its objects, and no hook is called. What the schema asks
+for is asked here too, but for the password of a user, who cannot log in until one is set. Other objects of
+classes with rules of their own (roles, sessions, users with a password) go through ``WritePath.create`` one
+by one.
 
 How rows get into a table is the affair of ``storage.bulk``, where the objects come from that of
 ``interchange``.
@@ -31,6 +32,7 @@ from parsekit.codec import check_interior
 from parsekit.engine.write import Change
 from parsekit.errors import (
     AggregateError,
+    EngineError,
     InternalServerError,
     InvalidJsonError,
     KeyNameError,
@@ -99,10 +101,13 @@ class Bulk:
 
         Raises:
             ParseError: what is wrong with it (105, 107, 111, 121, 123, 142); it is not kept.
+            EngineError: objects of another class wait.
         """
         if class_name != self._class_name:
             if self._batch:
-                raise AssertionError(f"flush the objects of {self._class_name} first")
+                raise EngineError(
+                    f"Bulk.add: objects of {self._class_name} wait; flush() before {class_name}"
+                )
             self._class_name = class_name
         self._intake(class_name).check(new)
         self._batch.append(new)

@@ -35,6 +35,7 @@ from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
+from parsekit.engine.live import LiveQueries
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
@@ -169,6 +170,7 @@ class ParseEngine:
             self.aggregation = Aggregation(self)
             self.schema_edits = SchemaEdits(self)
             self.upkeep = Upkeep(self)
+            self.live = LiveQueries(self, shared=str(path) != ":memory:")
             self._prepare(schema, classes)
         except BaseException:
             self.store.close()
@@ -199,6 +201,7 @@ class ParseEngine:
 
     def close(self) -> None:
         """Close the database. Objects that were read stay readable; everything else raises afterwards."""
+        self.live.close()
         self.store.close()
 
     @contextlib.contextmanager

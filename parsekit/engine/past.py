@@ -136,7 +136,7 @@ class PastView:
         guarded = guard_query(state, self.principal, access_of, _no_relations)
         return guarded, _PastLookup(self, state.class_name), access
 
-    def _presented(self, fields: Fields, state: QueryState, access: Access, kind: type[PFObject]) -> Any:
+    def _presented(self, fields: Mapping[str, Value], state: QueryState, access: Access, kind: type[PFObject]) -> Any:
         shown = visible(fields, access, self.principal)
         complete = state.keys is None and not state.exclude_keys
         if not complete:
@@ -262,7 +262,7 @@ class _PastLookup:
         _no_relations(RelatedTo(owner, key))
         return ()
 
-    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:
+    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:  # noqa: ARG002 - the protocol's
         _no_relations(RelatedTo(Pointer(self.class_name, ""), key))
         return ()
 

@@ -12,10 +12,10 @@ from parsekit.object import PFObject
 from parsekit.operations import Operation, OperationSet, Sequence, Set
 from parsekit.values import Pointer, Value
 
-__all__ = ["plain_operations"]
+__all__ = ["SCALARS", "plain_operations"]
 
 _NONE: Final[Mapping[int, Pointer]] = MappingProxyType({})
-_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _NONE) -> OperationSet:
@@ -26,7 +26,10 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
     Raises:
         InvalidPointerError: an object in them has not been saved.
     """
-    if not any(_holds_object(operation) for _, operation in operations.items()):
+    for _, operation in operations.items():
+        if (type(operation) is not Set or type(operation.value) not in SCALARS) and _holds_object(operation):
+            break
+    else:
         return operations
     plain = OperationSet()
     for key, operation in operations.items():
@@ -36,8 +39,7 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
 
 def _holds_object(operation: Operation) -> bool:
     if type(operation) is Set:
-        value = operation.value
-        return type(value) not in _SCALARS and _has_object(value)
+        return _has_object(operation.value)
     if type(operation) is Sequence:
         return any(map(_holds_object, operation.operations))
     return any(_has_object(getattr(operation, field.name)) for field in attrs.fields(type(operation)))

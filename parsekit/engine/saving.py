@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from parsekit.engine.effects import learned_from
-from parsekit.engine.pointers import plain_operations
+from parsekit.engine.pointers import SCALARS, plain_operations
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -211,6 +211,8 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
     Raises:
         InvalidPointerError: 106, new objects refer to each other in a circle.
     """
+    if len(objects) == 1 and not _referred(objects[0]):
+        return list(objects) if objects[0].is_dirty else []
     ordered: list[PFObject] = []
     seen: set[int] = set()
 
@@ -242,7 +244,8 @@ def _referred(obj: PFObject) -> list[PFObject]:
         return []
     found: list[PFObject] = []
     for value in state.estimated.values():
-        _objects_in(value, found)
+        if type(value) not in SCALARS:
+            _objects_in(value, found)
     return found
 
 

@@ -122,7 +122,12 @@ class _Import:
     """One import under way."""
 
     def __init__(self, engine: ParseEngine, source: str, batch_size: int, progress: Progress | None) -> None:
-        self._bulk = engine.bulk(current_binding().principal)
+        binding = current_binding()
+        if binding.engine is not engine:
+            raise EngineError(
+                "import: another engine is in force here; enter this one with acting_as_master()"
+            )
+        self._bulk = engine.bulk(binding.principal)
         self._source = source
         self._size = batch_size
         self._progress = progress

@@ -225,6 +225,12 @@ class Subscription(Generic[T]):
                 self._changed.notify_all()
         return True
 
+    def catch_up(self, occurrence: Occurrence) -> None:
+        """Queue an event of the past, beyond the capacity, which is for what happens from now on."""
+        self._capacity += 1
+        self._queue.append(occurrence)
+        self._accepted = occurrence.resume_from
+
     def begin(self, position: int) -> None:
         """Events count from ``position`` on."""
         self.start = self._accepted = position

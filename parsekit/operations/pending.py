@@ -102,10 +102,11 @@ class OperationSet:
         parts = self._parts.get(key)
         return None if parts is None else self._merged(parts)
 
-    def items(self) -> Iterator[tuple[str, Operation]]:
+    def items(self) -> list[tuple[str, Operation]]:
         """The keys with their operations."""
-        for key, parts in self._parts.items():
-            yield key, parts[0] if len(parts) == 1 else self._merged(parts)
+        return [
+            (key, parts[0] if len(parts) == 1 else self._merged(parts)) for key, parts in self._parts.items()
+        ]
 
     def _merged(self, parts: tuple[Operation, ...]) -> Operation:
         answer = parts[0]

@@ -92,8 +92,7 @@ class PFQuery(QueryVerbs[T]):
 
     @classmethod
     def or_(cls, *queries: PFQuery[T]) -> PFQuery[T]:
-        """Objects that match one of the queries, all of the same class. Their options do not count, only
-        conditions.
+        """Objects that match one of the queries, all of one class; of each only its conditions count.
 
         Raises:
             ArgumentRefusedError: no query, or queries of several classes; when the query runs, on the server,
@@ -282,7 +281,7 @@ class PFQuery(QueryVerbs[T]):
                 )
             if self._ignored is not None:
                 raise ArgumentRefusedError(
-                    f"OR queries do not support {self._ignored}",
+                    self._ignored,
                     hint="set it on the combined query; the local datastore would ignore it without a word",
                 )
         return self.state()
@@ -347,11 +346,14 @@ def _combined(op: str, kind: type[Or | And | Nor], queries: tuple[PFQuery[T], ..
     first = queries[0]
     combined: PFQuery[T] = PFQuery(first._object_class or first.class_name)
     combined._extra = (kind(tuple(query.state().where for query in queries)),)
-    ignored = (name for query in queries for name in _PARTS_IGNORED if query._options.get(name))
-    combined._ignored = next(
-        (_PARTS_IGNORED[name] for name in ignored),
-        next((query._ignored for query in queries if query._ignored), None),
+    # A limit of 0 and a selection of nothing are options too.
+    ignored = (
+        f"{op.upper()} queries do not support {words}"
+        for query in queries
+        for name, words in _PARTS_IGNORED.items()
+        if query._options.get(name) or (name in query._options and name in ("limit", "keys"))
     )
+    combined._ignored = next(ignored, next((query._ignored for query in queries if query._ignored), None))
     return combined
 
 

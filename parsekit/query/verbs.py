@@ -17,6 +17,8 @@ from parsekit.query.state import QueryState
 from parsekit.values import Value
 
 if TYPE_CHECKING:
+    from parsekit.livequery.observed import ObservedGroups, ObservedList
+    from parsekit.livequery.subscription import Subscription
     from parsekit.query.compare import DialectComparison
     from parsekit.query.lint import Finding
     from parsekit.schema import Schema
@@ -114,6 +116,53 @@ class QueryVerbs(Generic[T]):
         binding = current_binding()
         rows = binding.engine.aggregate_rows(self._asked(), pipeline, binding.principal)
         return cast("list[dict[str, Value]]", rows)
+
+    def subscribe(
+        self, *, watch: Sequence[str] = (), resume_from: int | None = None, capacity: int = 1_000
+    ) -> Subscription[T]:
+        """Follow the objects that match, under the principal in force, from now on or from a journal position.
+
+        Conditions, keys and includes count; order, limit and skip do not, as in Parse (``observe`` heeds them).
+
+        Args:
+            watch: an update or create is told only when one of these keys changes.
+            resume_from: the ``resume_from`` of the last event that was handled; what was missed arrives first. Where
+                the past cannot be told, ``resume_gap`` of the subscription says why and ``fresh_result`` is the result.
+            capacity: how many events the queue holds; one more closes it with ``SubscriptionLagged``.
+
+        Raises:
+            ParseError: as a find refuses the query; 119 also for a watched key that is hidden.
+            EngineError: no engine is open here, it keeps no journal, or a transaction is under way.
+            NotOfferedError: the query is for the local datastore.
+        """
+        binding = current_binding()
+        subscription = binding.engine.live.subscribe(
+            self._asked(),
+            binding,
+            self._object_class,
+            watch=watch,
+            resume_from=resume_from,
+            capacity=capacity,
+        )
+        return cast("Subscription[T]", subscription)
+
+    def observe(self) -> ObservedList[T]:
+        """The ordered, limited result, kept current, with the smallest difference for each step of changes.
+
+        Raises: as ``subscribe``.
+        """
+        binding = current_binding()
+        observed = binding.engine.live.observe(self._asked(), binding, self._object_class)
+        return cast("ObservedList[T]", observed)
+
+    def observe_aggregate(self, *, group_by: str, sum_of: str | None = None) -> ObservedGroups:
+        """How many objects match per value of ``group_by``, and the sum of ``sum_of`` over them, kept current.
+
+        Order, limit and skip do not count. Raises: as ``subscribe``; 119 also for a key that is hidden.
+        """
+        binding = current_binding()
+        groups = binding.engine.live.observe_groups(self._asked(), binding, group_by, sum_of)
+        return cast("ObservedGroups", groups)
 
     def explain(self) -> Any:
         """How the query would run, stage by stage, as data that prints readably."""

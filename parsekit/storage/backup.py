@@ -63,7 +63,7 @@ def restore(source: Path, target: Path, *, overwrite: bool = False) -> Copy:
     place = f"restore from {source}"
     if not source.is_file():
         raise EngineError(f"{place}: there is no such file; give the path of a backup")
-    if target.exists() and os.path.samefile(source, target):
+    if target.exists() and source.samefile(target):
         raise EngineError(f"{place}: source and target are the same file; give another target")
     _may_write(target, overwrite=overwrite)
     try:
@@ -160,7 +160,7 @@ def _copy(source: apsw.Connection, target: Path, place: str) -> Copy:
         _force(partial)
         for end in _SIDE_FILES:
             _remove_one(target.with_name(target.name + end))  # they belong to the file that goes
-        os.replace(partial, target)
+        partial.replace(target)
         _force(target.parent)
     except apsw.Error as error:
         raise storage_error(place, error) from error

@@ -101,6 +101,7 @@ class Database:
         self._checkpointer: _Checkpointer | None = None
         self._wake_at = _CHECKPOINT_PAGES
         self.on_commit: Callable[[], None] | None = None
+        self.on_rollback: Callable[[], None] | None = None
         try:
             self.writer = self._open_writer()
         except apsw.Error as error:
@@ -254,20 +255,33 @@ class Database:
                 if self._depth == 0
                 else (f"SAVEPOINT {name}", f"RELEASE {name}", (f"ROLLBACK TO {name}", f"RELEASE {name}"))
             )
+            if self._depth:
+                self._require_transaction()
             self._execute(begin)
             self._enter()
             try:
                 yield self.writer
+                self._require_transaction()
                 self._execute(commit)
                 if self._depth == 1 and self.on_commit is not None:
                     self.on_commit()  # still under the lock: what is cached follows commits one by one
             except BaseException as error:
                 self._roll_back(rollback)
+                if self._depth == 1 and self.on_rollback is not None:
+                    self.on_rollback()
                 if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
                     raise storage_error(self.place, error) from error
                 raise
             finally:
                 self._leave()
+
+    def _require_transaction(self) -> None:
+        """Refuse to go on after SQLite rolled everything back, as it may when the disk is full or fails."""
+        if not self.writer.in_transaction:
+            raise StorageError(
+                f"{self.place}: an error inside this transaction rolled all of it back, and it was caught inside of "
+                "it; let it end the transaction, and repeat the whole"
+            )
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[apsw.Connection]:

@@ -9,7 +9,7 @@ import attrs
 __all__ = ["Finding", "Severity", "error", "warning"]
 
 Severity: TypeAlias = Literal["error", "warning"]
-"""An ``error`` is wrong now: an answer can be incomplete or a write fail. A ``warning`` is merely not as it should be."""
+"""An ``error`` is wrong now: an answer can be incomplete or a write fail. A ``warning`` does no harm yet."""
 
 
 @final

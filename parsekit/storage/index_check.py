@@ -35,11 +35,11 @@ def check_text_index(
     connection.execute(ddl.drop_vocabulary())
     connection.execute(ddl.create_vocabulary(name))
     try:
-        indexed = {(int(row), str(term)) for row, term in connection.execute(ddl.VOCABULARY)}  # type: ignore[arg-type]
+        indexed = {(int(row), str(term)) for row, term in connection.execute(ddl.VOCABULARY)}
     finally:
         connection.execute(ddl.drop_vocabulary())
     rows = connection.execute(statements.cells_with_words(layout.table, column.name))
-    held = {(int(rid), word) for rid, words in rows for word in str(words).split()}  # type: ignore[arg-type]
+    held = {(int(rid), word) for rid, words in rows for word in str(words).split()}
     if indexed != held:
         what = (
             f"the text index lacks {len(held - indexed)} words and holds {len(indexed - held)} that are gone"

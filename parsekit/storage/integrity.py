@@ -203,7 +203,7 @@ def _acls(connection: apsw.Connection, layouts: Iterable[ClassLayout]) -> Iterat
                 f"{count} objects have the number of an ACL that does not exist, so that nobody may read them"
             )
             yield error(f"class {layout.class_name}", what, _RESTORE)
-    wanted = {row for number, text in connection.execute(_ACLS) for row in grants_of(str(text), int(number))}  # type: ignore[arg-type]
+    wanted = {row for number, text in connection.execute(_ACLS) for row in grants_of(str(text), int(number))}
     real = set(connection.execute(_GRANTS))
     if wanted != real:
         what = f"{len(wanted - real)} grants are missing, {len(real - wanted)} are in no ACL"

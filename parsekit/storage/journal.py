@@ -36,8 +36,7 @@ ChangeKind: TypeAlias = Literal["create", "update", "delete"]
 _CODES: Final[dict[str, int]] = {"create": 0, "update": 1, "delete": 2}
 _KINDS: Final[tuple[ChangeKind, ...]] = ("create", "update", "delete")
 _INSERT: Final = (
-    "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) "
-    "VALUES (?, ?, ?, ?, ?, ?) RETURNING seq"
+    "INSERT INTO _pk_journal (at, class, object_id, kind, before, after) VALUES (?, ?, ?, ?, ?, ?)"
 )
 _SELECT: Final = "SELECT seq, at, class, object_id, kind, before, after FROM _pk_journal "
 _ENTRIES: Final = _SELECT + "WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -96,7 +95,8 @@ def append(
         None if before is None else encode_interior(before),
         None if after is None else encode_interior(after),
     )
-    return int(connection.execute(_INSERT, cells).get)
+    connection.execute(_INSERT, cells)
+    return connection.last_insert_rowid()
 
 
 def _shortened(after: dict[str, Value], at: int, object_id: str) -> dict[str, Value]:

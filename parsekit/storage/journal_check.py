@@ -49,7 +49,7 @@ def check_journal(connection: apsw.Connection, layouts: Iterable[ClassLayout]) -
     except (ParsekitError, ValueError, KeyError, IndexError, TypeError):
         yield error("journal", "an entry cannot be read", _FIX)
         return
-    acls = {str(text): int(number) for number, text in connection.execute(_ACL)}  # type: ignore[arg-type]
+    acls = {str(text): int(number) for number, text in connection.execute(_ACL)}
     for layout in layouts:
         yield from _Comparison(connection, layout, states, acls, known).findings()
 
@@ -102,7 +102,7 @@ class _Comparison:
                 self._differing[column.key] += 1
         if state.complete or "ACL" in state.fields:
             acl = state.fields.get("ACL", MISSING)
-            number = NO_ACL if acl is MISSING or acl is None else self._acls.get(canonical_acl(acl), -1)
+            number = NO_ACL if acl is MISSING or acl is None else self._acls.get(str(canonical_acl(acl)), -1)
             if number != row[self._places[ACL_COLUMN]]:
                 self._differing["ACL"] += 1
 
@@ -129,9 +129,8 @@ class _Comparison:
             if class_name != self._layout.class_name or not state.alive or key in state.vague:
                 continue
             told, real = state.members.get(key, {}), members.get(identity, set())
-            if any((member in real) != is_one for member, is_one in told.items()):
-                self._differing[key] += 1
-            elif state.complete and not real <= told.keys():
+            differs = any((member in real) != is_one for member, is_one in told.items())
+            if differs or (state.complete and not real <= told.keys()):
                 self._differing[key] += 1
 
 

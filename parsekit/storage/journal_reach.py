@@ -67,7 +67,7 @@ def reach(connection: apsw.Connection) -> Reach:
     dropped: dict[tuple[str, str], int] = {}
     for mark, sequence in connection.execute(_MARKS):
         class_name, _, key = str(mark)[len(_DROPPED) :].partition(".")
-        dropped[class_name, key] = int(sequence)  # type: ignore[arg-type]
+        dropped[class_name, key] = int(sequence)
     gap = connection.execute(_GET, (_GAP,)).get
     open_gap = connection.execute(_GET, (_UNJOURNALED,)).get is not None
     first, last = first_sequence(connection), last_sequence(connection)

@@ -17,8 +17,8 @@ __all__ = ["applied_migrations", "record_migration"]
 
 # Constants: no identifier or value of a caller is in them.
 _TABLE: Final = (
-    "CREATE TABLE IF NOT EXISTS _pk_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, fingerprint TEXT NOT NULL, "
-    "at INTEGER NOT NULL, changes TEXT NOT NULL, objects INTEGER NOT NULL) STRICT"
+    "CREATE TABLE IF NOT EXISTS _pk_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+    "fingerprint TEXT NOT NULL, at INTEGER NOT NULL, changes TEXT NOT NULL, objects INTEGER NOT NULL) STRICT"
 )
 _EXISTS: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_pk_migration'"
 _ALL: Final = "SELECT number, name, fingerprint, at, changes, objects FROM _pk_migration ORDER BY number"

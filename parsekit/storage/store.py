@@ -77,6 +77,7 @@ class Store:
             register=functions.register,
         )
         self.database.on_commit = self._after_commit
+        self.database.on_rollback = self._after_rollback
         self.acls = AclStore()
         self.writer = Writer()
         self._plan_cache_enabled = plan_cache
@@ -86,9 +87,11 @@ class Store:
         self._on_reload: list[Callable[[], None]] = []
         self._pending: PlanCache | None = None
         self.outbox: TransactionPart | None = None
+        self._writer_saw = -1
         self._chore: Callable[[apsw.Connection], None] | None = None
         self._chore_every = 0
         self._commits = 0
+        self._outset: Any = None
         self._committed = self._plans_for(catalogs.load(self.database.writer))
 
     @property
@@ -257,7 +260,7 @@ class Store:
         if self.database.in_write:
             return None
         # the PRAGMA looks at the file, where Connection.data_version() only knows of what was read
-        return int(self.database.reader().pragma("data_version"))
+        return int(self.database.reader().execute("PRAGMA data_version").get)
 
     def check_fresh(self) -> None:
         """Raise ``StaleCatalog`` when another process changed the catalog, the roles or the ACLs."""
@@ -281,20 +284,27 @@ class Store:
 
     # -- writing -------------------------------------------------------------------------------
 
+    def _catch_up(self, connection: apsw.Connection) -> None:
+        """Another process committed since the last write here: look whether that changed what is cached."""
+        if catalogs.read_generation(connection) != self.catalog.generation:
+            self.acls.forget()  # it cannot change again before this transaction is done
+            self._publish(self._plans_for(catalogs.load(connection)))
+        self._writer_saw = connection.data_version()
+
     @contextlib.contextmanager
     def write(self) -> Iterator[apsw.Connection]:
         """A write transaction, nested ones as savepoints. Catalog, caches and ``outbox`` follow its outcome."""
         with self.database.write() as connection:
             before = self._pending
             mark = None if self.outbox is None else self.outbox.mark()
-            if before is None and catalogs.read_generation(connection) != self.catalog.generation:
-                self.acls.forget()  # another process changed the catalog, and cannot do so again before we are done
-                self._publish(self._plans_for(catalogs.load(connection)))
+            if before is None and connection.data_version() != self._writer_saw:
+                self._catch_up(connection)
             try:
                 if self._chore is not None and self._commits >= self._chore_every:
                     self._chore(connection)
                     self._commits = 0
                 yield connection
+                self._outset = None if self.database.is_nested else mark
             except BaseException:
                 self.acls.forget()
                 self._pending = before
@@ -308,12 +318,21 @@ class Store:
 
     def _after_commit(self) -> None:
         self._commits += 1
+        self._outset = None
         self.acls.committed()
         if self.outbox is not None:
             self.outbox.committed()
         pending, self._pending = self._pending, None
         if pending is not None:
             self._publish(pending)
+
+    def _after_rollback(self) -> None:
+        """The commit itself may have failed, when the block in ``write`` has ended well."""
+        self.acls.forget()
+        self._pending = None
+        if self.outbox is not None and self._outset is not None:
+            self.outbox.rewind(self._outset)
+        self._outset = None
 
     def _change(self, catalog: Catalog) -> None:
         """Let the rest of this transaction, and everybody after its commit, see ``catalog``."""

@@ -182,6 +182,14 @@ def test_a_file_of_several_that_is_wrong_keeps_all_out(database, tmp_path, capsy
         assert PFQuery("Deal").count() == 120
 
 
+def test_an_import_that_fails_makes_no_database(tmp_path, capsys):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"className": "Deal", "tit')
+    assert main(["import", str(tmp_path / "new.db"), str(bad)]) == 1
+    assert "line 1: invalid JSON" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [bad]
+
+
 def test_csv_is_imported_by_a_mapping(database, tmp_path, capsys):
     mapping, file = tmp_path / "mapping.json", tmp_path / "pipeline.csv"
     columns = {

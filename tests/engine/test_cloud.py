@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import parsekit
-from parsekit import ParseError, PFObject, PFQuery, Principal
+from parsekit import ParseError, PFObject, PFQuery, PFUser, Principal
 from parsekit.cloud import FieldRule, Validator
 from parsekit.errors import ClassNameError, ObjectNotFoundError, ScriptError, ValidationError
 
@@ -185,6 +185,36 @@ class TestFinds:
         with pytest.raises(ObjectNotFoundError):
             PFQuery("Deal").get(str(deals[0].object_id))
         assert PFQuery("Deal").get(str(deals[1].object_id))["n"] == 1
+
+
+class TestUsers:
+    def test_log_in_and_log_out(self, engine: parsekit.ParseEngine) -> None:
+        seen: list[str] = []
+
+        @engine.cloud.before_login()
+        def before(request: Any) -> None:
+            seen.append(f"before {request.object.username}")
+            if request.object.get("blocked"):
+                raise ValidationError("blocked")
+
+        @engine.cloud.after_login()
+        def after(request: Any) -> None:
+            seen.append(f"after {request.object.username}")
+
+        @engine.cloud.after_logout()
+        def out(request: Any) -> None:
+            seen.append(f"out {request.object.class_name}")
+
+        ada = PFUser.sign_up("ada", password="secret")
+        PFUser.log_in("ada", "secret")
+        PFUser.log_out()
+        assert seen == ["before ada", "after ada", "out _Session"]
+        with engine.acting_as_master():
+            ada["blocked"] = True
+            ada.save()
+        with pytest.raises(ValidationError):
+            PFUser.log_in("ada", "secret")
+        assert seen[3:] == ["before ada"]
 
 
 class TestFunctions:

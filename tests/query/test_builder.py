@@ -246,6 +246,7 @@ def test_compound_queries_refuse_what_the_sdk_refuses():
     ("part", "words"),
     [
         (lambda: deals().limit(1), "sub queries with limits"),
+        (lambda: deals().limit(0), "sub queries with limits"),
         (lambda: deals().skip(1), "sub queries with skip"),
         (lambda: deals().order_by_ascending("a"), "sub queries with order"),
         (lambda: deals().include_key("a"), "sub-queries with includes"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import crm_schema
 import parsekit
-from parsekit import PFACL, Dialect, PFGeoPoint, PFObject, PFQuery, Pointer
+from parsekit import PFACL, Dialect, PFGeoPoint, PFObject, PFQuery, PFRole, PFUser, Pointer
 from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Or
 from parsekit.query.compare import compare, lint
 from parsekit.query.dialect_rules import RULES, differing_rules
@@ -292,11 +292,9 @@ def test_the_engine_compares_its_own_objects():
 
 def test_roles_count_on_the_server_only():
     with parsekit.open(":memory:") as engine, engine.acting_as_master():
-        user = PFObject("_User", username="ada", password="secret")
-        user.save()
-        role = PFObject("_Role", name="sales")
-        role.acl = PFACL()
-        role.add_relation("users", user)
+        user = PFUser.sign_up("ada", password="secret")
+        role = PFRole("sales", acl=PFACL())
+        role.users.add_object(user)
         role.save()
         deal = PFObject("Deal", title="a")
         acl = PFACL()

@@ -1,0 +1,389 @@
+"""Live queries of an engine: where committed changes meet subscriptions.
+
+The picture: the engine hands over the changes of each transaction after its commit, in commit order. They are matched
+in the thread that committed them (``livequery.dispatcher``) and put into the queues of those whom they concern; what
+subscribers do with them happens in the subscribers' threads. ``position`` is the journal number up to which everything
+was matched: nothing at or below it is matched twice, and a gap above it (commits of another process) is read from the
+journal first. So every subscriber hears of each change once and in order, whoever made it.
+
+What matches is decided below (``query.matcher``, ``acl.policy``); this module only knows when.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, final
+
+import attrs
+
+from parsekit._context import Binding
+from parsekit.acl.guard import check_keys, check_query_fields, read_operation
+from parsekit.engine.including import attach_includes
+from parsekit.engine.live_reading import LiveReader, fields_of
+from parsekit.engine.live_watch import FileWatch
+from parsekit.errors import EngineError, NotOfferedError, ParseError
+from parsekit.livequery.conditions import dependencies, settled
+from parsekit.livequery.dispatcher import Dispatcher
+from parsekit.livequery.events import Event, Fields, Occurrence
+from parsekit.livequery.explain import Arrival, explain_arrival
+from parsekit.livequery.images import Transition, change_transition, journal_transitions
+from parsekit.livequery.observed import ObservedGroups, ObservedList
+from parsekit.livequery.registry import Subscriber
+from parsekit.livequery.resume import replayed
+from parsekit.livequery.subscription import DEFAULT_CAPACITY, Subscription
+from parsekit.object import PFObject
+from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
+from parsekit.query.dialect import Dialect
+from parsekit.query.where import check_against_schema
+from parsekit.storage import journal
+from parsekit.storage.store import StaleCatalog
+
+if TYPE_CHECKING:
+    from parsekit.acl.clp import Operation
+    from parsekit.acl.policy import Access
+    from parsekit.engine.core import ParseEngine
+    from parsekit.engine.write import Change
+    from parsekit.query.ast import Node
+    from parsekit.query.state import QueryState
+    from parsekit.storage.journal import JournalEntry
+
+__all__ = ["LiveQueries"]
+
+_ATTEMPTS: Final = 100
+_UNGROUPABLE: Final = frozenset({"Array", "Object", "Relation", "GeoPoint", "Polygon", "File"})
+
+
+@final
+@attrs.frozen(slots=True)
+class _Checked:
+    """A query that may be subscribed to: its settled conditions and what is known of them."""
+
+    where: Node
+    operation: Operation
+    access: Access
+    depends: frozenset[str]
+
+
+@final
+class LiveQueries:
+    """The subscriptions of an engine. One per engine, idle until somebody subscribes."""
+
+    def __init__(self, engine: ParseEngine, *, shared: bool) -> None:
+        self._engine = engine
+        self._shared = shared
+        self._lock = threading.RLock()
+        self._reader = LiveReader(engine)
+        self._dispatcher = Dispatcher(self._reader)
+        self._schema: object = None
+        self._shapes: dict[str, ResultShape] = {}
+        self._listening = False
+        self._watch: FileWatch | None = None
+        self._closed = False
+        self.position = 0
+        """The journal number up to which changes have been matched."""
+
+    # -- subscribing -------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        state: QueryState,
+        binding: Binding,
+        kind: type[Any] | None = None,
+        *,
+        watch: Sequence[str] = (),
+        resume_from: int | None = None,
+        capacity: int = DEFAULT_CAPACITY,
+    ) -> Subscription[Any]:
+        """Follow a query under a principal; see ``PFQuery.subscribe``."""
+        with self._lock:
+            checked = self._check(state, binding, tuple(watch))
+            subscription: Subscription[Any] = Subscription(
+                self, binding, state, kind=kind, watch=tuple(watch), capacity=capacity
+            )
+            self._join(subscription, checked)
+            subscription.begin(self.position)
+            if resume_from is not None and resume_from != self.position:
+                self._resume(subscription, checked, resume_from)
+        return subscription
+
+    def observe(
+        self, state: QueryState, binding: Binding, kind: type[Any] | None = None
+    ) -> ObservedList[Any]:
+        """Follow the ordered, limited result of a query; see ``PFQuery.observe``."""
+
+        def find() -> tuple[list[Any], int]:
+            with self._lock:
+                for _ in range(_ATTEMPTS):
+                    position = self._advance()
+                    objects = self._engine.find_objects(state, binding.principal, kind)
+                    if self._last_sequence() == position:
+                        break
+                return objects, position
+
+        observed: ObservedList[Any] = ObservedList(binding, state, self.leave, find, fields_of)
+        with self._lock:
+            self._join(observed, self._check(state, binding, ()))
+            observed.begin()
+        return observed
+
+    def observe_groups(
+        self, state: QueryState, binding: Binding, group_by: str, sum_of: str | None
+    ) -> ObservedGroups:
+        """Follow count and sum per value of a key; see ``PFQuery.observe_aggregate``."""
+        described = self._engine.schema.get(state.class_name)
+        field = None if described is None else described.fields.get(group_by)
+        if "." in group_by or (field is not None and field.type in _UNGROUPABLE):
+            raise EngineError(f'observe_aggregate: "{group_by}" holds no single values; group by a scalar key')
+        groups = ObservedGroups(binding, state, self.leave, group_by, sum_of)
+        with self._lock:
+            checked = self._check(state, binding, ())
+            check_keys(checked.access, [group_by] if sum_of is None else [group_by, sum_of], "group by")
+            for _ in range(_ATTEMPTS):
+                self._join(groups, checked)
+                found = self._reader.find(attrs.evolve(state, keys=None, exclude_keys=()), binding.principal)
+                if self._last_sequence() == self.position:
+                    break
+                self._dispatcher.remove(groups)
+            for obj in found:
+                groups.put(str(obj.object_id), fields_of(obj))
+            groups.begin(self.position)
+        return groups
+
+    def _check(self, state: QueryState, binding: Binding, watch: tuple[str, ...]) -> _Checked:
+        """Whether the query may be followed. Raises as a find would."""
+        engine = self._engine
+        if self._closed or not engine.options.journal:
+            raise EngineError(
+                "subscribe: live events come from the journal; open the engine with journal=True"
+                if not self._closed
+                else "subscribe: the engine has been closed; open it again"
+            )
+        if engine.store.database.in_write:
+            raise EngineError("subscribe: inside a transaction; subscribe before it begins or after it ends")
+        if state.from_local or (state.dialect is not None and state.dialect != Dialect.SERVER):
+            raise NotOfferedError("subscribe: only what the server stores can be followed, not the local datastore")
+        described = engine.schema.get(state.class_name)
+        fields = {} if described is None else described.fields
+        check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
+        operation = read_operation(state)
+        access = engine.view(binding.principal).reading(state.class_name, operation).access
+        check_query_fields(state, access, binding.principal)
+        check_keys(access, watch, "watch")
+        where = settled(state.where, engine.options.clock())
+        depends = dependencies(attrs.evolve(state, where=where), self._relation_target, self._target)
+        return _Checked(where, operation, access, depends)
+
+    def _target(self, class_name: str, key: str) -> str | None:
+        described = self._engine.schema.get(class_name)
+        field = None if described is None else described.fields.get(key)
+        return None if field is None else field.target
+
+    def _relation_target(self, class_name: str, key: str) -> str | None:
+        described = self._engine.schema.get(class_name)
+        field = None if described is None else described.fields.get(key)
+        return field.target or "" if field is not None and field.type == "Relation" else None
+
+    def _join(self, subscriber: Subscriber, checked: _Checked) -> None:
+        """Deliver to ``subscriber`` what is committed after ``position``."""
+        self._listen()
+        for _ in range(_ATTEMPTS):
+            position = self._advance()
+            self._dispatcher.add(subscriber, checked.where, checked.operation, checked.depends)
+            if not checked.depends or self._last_sequence() == position:
+                return
+            self._dispatcher.remove(subscriber)  # a commit came between, and its sub-queries may have seen it
+        raise EngineError("subscribe: other processes commit without a pause; try again")
+
+    def _listen(self) -> None:
+        if self._listening:
+            return
+        self._listening = True
+        self._schema = self._engine.schema
+        self.position = self._last_sequence()
+        self._engine.on_changes(self._committed)
+        if self._shared:
+            self._watch = FileWatch(self._engine.store, self._foreign)
+
+    # -- what was committed --------------------------------------------------------------------------
+
+    def _committed(self, changes: Sequence[Change]) -> None:
+        """The changes of one transaction of this process."""
+        with self._lock:
+            fresh = [change for change in changes if change.sequence > self.position]
+            if not fresh:
+                return
+            last = fresh[-1].sequence
+            if not len(self._dispatcher):
+                self.position = last
+                return
+            if fresh[0].sequence > self.position + 1:
+                self._read_journal(fresh[0].sequence - 1)
+            transitions = [change_transition(change) for change in fresh]
+            known = [transition for transition in transitions if transition is not None]
+            if len(known) < len(transitions):
+                self._read_journal(last)
+            else:
+                self._process(known, last)
+
+    def _foreign(self) -> None:
+        """Somebody committed; the changes of this process that were not handed over yet are taken along."""
+        with self._lock:
+            if not self._closed:
+                self._advance()
+
+    def _advance(self) -> int:
+        """Match everything that is committed by now; the position reached."""
+        last = self._last_sequence()
+        if last > self.position:
+            if len(self._dispatcher):
+                self._read_journal(last)
+            else:
+                self.position = last
+        return self.position
+
+    def _last_sequence(self) -> int:
+        return journal.last_sequence(self._engine.store.database.reader())
+
+    def _read_journal(self, until: int) -> None:
+        with contextlib.suppress(StaleCatalog):  # raised when something was stale, and is now fresh
+            self._engine.store.check_fresh()
+        transitions = self._transitions(self.position, until)
+        self._process(transitions, until)
+
+    def _transitions(self, after: int, until: int) -> list[Transition]:
+        """The changes of the journal positions after ``after``, with their images."""
+        store = self._engine.store
+        for _ in range(_ATTEMPTS):
+            entries = list(journal.entries(store.database.reader(), after))
+            rows = self._rows(entries)
+            if not entries or self._last_sequence() == entries[-1].sequence:
+                break
+        wanted = [entry for entry in entries if entry.sequence <= until]
+        return journal_transitions(wanted, rows, entries[len(wanted) :])
+
+    def _rows(self, entries: Sequence[JournalEntry]) -> dict[tuple[str, str], Fields]:
+        """The objects of the entries as they are now."""
+        by_class: dict[str, set[str]] = {}
+        for entry in entries:
+            by_class.setdefault(entry.class_name, set()).add(entry.object_id)
+        return {
+            (class_name, fields["objectId"]): fields
+            for class_name, ids in by_class.items()
+            for fields in self._reader.images(class_name, ids)
+        }
+
+    def _process(self, transitions: Sequence[Transition], position: int) -> None:
+        schema = self._engine.schema
+        stale = schema is not self._schema or any(item.class_name == "_Role" for item in transitions)
+        self._schema = schema
+        self._dispatcher.process(transitions, position, rights_stale=stale)
+        self.position = position
+
+    # -- resuming ------------------------------------------------------------------------------------
+
+    def _resume(self, subscription: Subscription[Any], checked: _Checked, resume_from: int) -> None:
+        """Deliver what happened after ``resume_from``, or the result to begin anew with."""
+        gap = self._gap(subscription, checked, resume_from)
+        if gap is None:
+            transitions = self._transitions(resume_from, self.position)
+            rights = self._reader.rights(subscription.principal, subscription.state.class_name, checked.operation)
+            subscription.begin(resume_from)
+            replayed(transitions, subscription, checked.where, rights)
+        else:
+            subscription.resume_gap = gap
+            subscription.fresh_result = self._engine.find_objects(
+                subscription.state, subscription.principal, subscription.kind
+            )
+
+    def _gap(self, subscription: Subscription[Any], checked: _Checked, resume_from: int) -> str | None:
+        """Why the events after ``resume_from`` cannot be told, ``None`` when they can."""
+        if resume_from > self.position:
+            return f"the journal ends at sequence number {self.position}, before {resume_from}"
+        connection = self._engine.store.database.reader()
+        first = next(iter(journal.entries(connection, 0, 1)), None)
+        if first is not None and first.sequence > resume_from + 1:
+            return f"the journal reaches back to sequence number {first.sequence}, not to {resume_from}"
+        if checked.depends:
+            return "the query depends on other objects, whose past the journal does not tell"
+        if subscription.principal.user_id is not None:
+            changed = {entry.class_name for entry in journal.entries(connection, resume_from)}
+            if "_Role" in changed:
+                return "roles have changed since, and with them what could be seen"
+        return None
+
+    # -- what subscriptions ask ------------------------------------------------------------------------
+
+    def event_of(self, subscription: Subscription[Any], occurrence: Occurrence) -> Event:
+        """The event with objects of its own, includes attached."""
+        obj = self._object(subscription, occurrence.class_name, occurrence.object_id, occurrence.fields)
+        original = None
+        if occurrence.original is not None:
+            original = self._object(
+                subscription, occurrence.class_name, occurrence.object_id, occurrence.original
+            )
+        return Event(occurrence.kind, obj, original, occurrence.sequence, occurrence.resume_from)
+
+    def _object(
+        self, subscription: Subscription[Any], class_name: str, object_id: str, fields: Fields
+    ) -> PFObject:
+        engine = self._engine
+        layout = engine.store.catalog.layout(class_name)
+        relations = {} if layout is None else layout.relations
+        shape = self._shapes.get(class_name)
+        if shape is None or shape.relations is not relations:
+            shape = self._shapes[class_name] = ResultShape(
+                class_name, NO_FIELDS, relations=relations, engine=engine, classes=engine.class_for
+            )
+        kind = subscription.kind or engine.class_for(class_name)
+        context = ResultContext(shape, subscription.projection is None)
+        obj: PFObject = kind.from_fields(context, object_id, fields)
+        if subscription.projection is not None:
+            obj.local_state.complete = False
+        if subscription.state.include:
+            view = engine.view(subscription.principal)
+            # an include that is refused leaves a pointer: the event itself is the subscriber's
+            with contextlib.suppress(ParseError):
+                attach_includes(
+                    [obj], subscription.state, lambda query, ids: engine.reads._included(query, ids, view)
+                )
+        return obj
+
+    def leave(self, subscriber: Any) -> None:
+        """Nothing more is to be delivered to the subscriber."""
+        with self._lock:
+            self._dispatcher.remove(subscriber)
+
+    def explain(self, subscription: Subscription[Any], obj: PFObject) -> Arrival:
+        """Whether the object is in the subscription's result, and if not why."""
+        from parsekit._context import current_binding
+
+        state = subscription.state
+        if obj.class_name != state.class_name or obj.object_id is None:
+            reason = f"the subscription is to {state.class_name}, the object is a {obj.class_name}"
+            return Arrival(False, ("the object was never saved" if obj.object_id is None else reason,))
+        caller = current_binding().principal
+        self._engine.reads.get(obj.class_name, obj.object_id, caller, PFObject, None)  # 101 if not to be seen
+        fields = self._reader.images(obj.class_name, [obj.object_id])
+        where = settled(state.where, self._engine.options.clock())
+        rights = self._reader.rights(subscription.principal, state.class_name, read_operation(state))
+        lookup = self._reader.lookup(state.class_name, subscription.principal)
+        reasons = [reason for item in fields for reason in explain_arrival(item, where, rights, lookup)]
+        if subscription.is_closed:
+            reasons.insert(0, "the subscription is closed")
+        notes = []
+        if subscription.watch:
+            notes.append(f"creates and updates arrive only when one of {', '.join(subscription.watch)} changes")
+        return Arrival(not reasons, tuple(reasons), tuple(notes))
+
+    def close(self) -> None:
+        """End every subscription: iterators finish, handler threads end."""
+        watch = self._watch
+        if watch is not None:
+            watch.stop()
+        with self._lock:
+            self._closed = True
+            for subscriber in self._dispatcher.subscriptions:
+                self._dispatcher.remove(subscriber)
+                subscriber.shut()
