@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from parsekit.query.builder import PFQuery
     from parsekit.query.dialect import Dialect
     from parsekit.relation import PFRelation
-    from parsekit.schema import ClassSchema, Field, Index, Schema
+    from parsekit.schema import ClassSchema, Field, Index, Ownership, Schema
     from parsekit.schema_json import schema_from_json, schema_to_json
     from parsekit.typed import pf_field
     from parsekit.user import PFRole, PFSession, PFUser
     from parsekit.values import PFGeoPoint, PFPolygon, Pointer
 
 __all__ = [
+    "Ownership",
     "PFACL",
     "ClassSchema",
     "Dialect",
@@ -65,7 +66,7 @@ _HOMES: Final = {
     "query.builder": ("PFQuery",),
     "query.dialect": ("Dialect",),
     "relation": ("PFRelation",),
-    "schema": ("ClassSchema", "Field", "Index", "Schema"),
+    "schema": ("ClassSchema", "Field", "Index", "Ownership", "Schema"),
     "schema_json": ("schema_from_json", "schema_to_json"),
     "typed": ("pf_field",),
     "user": ("PFRole", "PFSession", "PFUser"),

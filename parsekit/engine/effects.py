@@ -76,6 +76,7 @@ def take_plain(write: Write, schema: ClassSchema) -> bool:
             check_interior(value)
         changed[key] = value
     write.changed = changed
+    write.plain = True
     return True
 
 
@@ -199,6 +200,8 @@ def check_values(write: Write, schema: ClassSchema) -> None:
 def learned_from(write: Write) -> dict[str, Value | Missing]:
     """The values of a write that its author cannot know: results of operations, defaults, what hooks changed."""
     learned: dict[str, Value | Missing] = dict(write.echo)
+    if write.plain and not write.hook_keys:
+        return learned
     for key, operation in write.operations.items():
         root = key.partition(".")[0]
         if root != "ACL" and (root != key or isinstance(operation, _ANSWERED)):

@@ -14,6 +14,7 @@ import attrs
 
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.clp import Operation
+from parsekit.acl.guard import check_query_fields
 from parsekit.acl.principal import Principal
 from parsekit.errors import ParseError
 from parsekit.livequery.events import Fields
@@ -60,6 +61,11 @@ class LiveReader:
         except ParseError:
             access = None
         return Rights(principal, view.ids, access)
+
+    def check(self, class_name: str, where: Node, rights: Rights) -> None:
+        """Refuse conditions on fields that are hidden from the principal. Raises ``ParseError`` (119)."""
+        if rights.access is not None:
+            check_query_fields(QueryState(class_name, where), rights.access, rights.principal)
 
     def lookup(self, class_name: str, principal: Principal) -> LiveLookup:
         """What predicates of the class ask of the store, under the principal."""

@@ -13,10 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
-
-import attrs
+from typing import TYPE_CHECKING, final
 
 from parsekit.acl.acl import canonical_acl
 from parsekit.acl.ownership import acl_of_new_object, transferred_acl
@@ -25,6 +22,7 @@ from parsekit.acl.system import missing_object, system_refusal
 from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
+from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Write, WriteHooks
 from parsekit.errors import ParseError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
@@ -33,113 +31,13 @@ from parsekit.storage import journal
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
-from parsekit.values import MISSING, Missing, Value, date_to_ms
+from parsekit.values import MISSING, Value, date_to_ms
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
     from parsekit.storage.database import Connection
 
 __all__ = ["Change", "ClassRules", "Write", "WriteHooks", "WritePath"]
-
-_NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
-
-
-@final
-@attrs.define(slots=True, eq=False, repr=False)
-class Write:
-    """One object's change on its way to the disk.
-
-    ``old`` are the fields before (``None`` on create) and ``old_acl`` the ACL, ``changed`` the new values by key,
-    ``removed`` the keys to clear, ``acl`` the new ACL (``MISSING``: as it is), ``relations`` the members to add and to
-    remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
-    ``moved_to`` the objectId that an update gives the object. ``context`` is shared by the hooks of one write, who
-    changed ``hook_keys``. ``written`` tells that the row is there.
-    """
-
-    class_name: str
-    object_id: str
-    view: PrincipalView
-    now: datetime
-    operations: OperationSet
-    old: dict[str, Value] | None = None
-    changed: dict[str, Value] = attrs.Factory(dict)
-    removed: list[str] = attrs.Factory(list)
-    acl: Value | Missing = MISSING
-    relations: dict[str, tuple[list[str], list[str]]] = attrs.Factory(dict)
-    echo: dict[str, Value | Missing] = attrs.Factory(dict)
-    old_acl: Value = None
-    moved_to: str | None = None
-    context: Mapping[str, Value] = _NO_CONTEXT
-    hook_keys: tuple[str, ...] = ()
-    written: bool = False
-    private: dict[str, Any] = attrs.field(factory=dict, repr=False)
-    """What the rules of a system class keep between their steps; nothing else looks at it."""
-
-    def shared_context(self) -> dict[str, Value]:
-        """The context as the hooks of this write share and change it."""
-        if not isinstance(self.context, dict):
-            self.context = dict(self.context)
-        return self.context
-
-    @property
-    def creating(self) -> bool:
-        """Whether the object is new."""
-        return self.old is None
-
-    def value(self, key: str) -> Value | Missing:
-        """The value that ``key`` will have."""
-        if key in self.changed:
-            return self.changed[key]
-        if self.old is None or key in self.removed:
-            return MISSING
-        return self.old.get(key, MISSING)
-
-
-@final
-@attrs.frozen(slots=True, eq=False)
-class Change:
-    """A committed (or about to be committed) change, for whoever wants to hear of it after the commit."""
-
-    sequence: int
-    class_name: str
-    object_id: str
-    kind: journal.ChangeKind
-    before: dict[str, Value] | None
-    after: dict[str, Value] | None
-    original: dict[str, Value] | None = None
-    """Of an update: the whole object before, its ACL under ``ACL``. Not to be changed."""
-
-
-class ClassRules(Protocol):
-    """What a system class adds to a write. Each method may change the ``Write`` or refuse it."""
-
-    def before_schema(self, write: Write, connection: Connection) -> None:
-        """After the permission check, before hooks are called and the schema is consulted."""
-
-    def before_write(self, write: Write, connection: Connection) -> None:
-        """After schema validation, before the row is written."""
-
-    def after_write(self, write: Write, connection: Connection) -> None:
-        """After the row is written, in the same transaction."""
-
-    def after_delete(self, write: Write, connection: Connection) -> None:
-        """After the row is deleted, in the same transaction."""
-
-
-class WriteHooks(Protocol):
-    """What cloud code adds to a write. Each method runs inside the transaction and may refuse the write."""
-
-    def before_save(self, write: Write) -> None:
-        """After the permission check, before the schema is consulted; may replace ``write.operations``."""
-
-    def after_save(self, write: Write) -> None:
-        """The row is written; whatever the hooks do is to wait for the commit."""
-
-    def before_delete(self, write: Write) -> None:
-        """The row is there and may be deleted."""
-
-    def after_delete(self, write: Write) -> None:
-        """The row is deleted; whatever the hooks do is to wait for the commit."""
 
 
 @final
@@ -178,7 +76,7 @@ class WritePath:
         object_id: str | None = None,
         created_at: datetime | None = None,
         updated_at: datetime | None = None,
-        context: Mapping[str, Value] = _NO_CONTEXT,
+        context: Mapping[str, Value] = NO_CONTEXT,
     ) -> Write:
         """Create an object; call inside ``Store.write()``. What it answers is in the ``Write``."""
         now = created_at or self._clock()
@@ -243,7 +141,7 @@ class WritePath:
         view: PrincipalView,
         *,
         new_id: str | None = None,
-        context: Mapping[str, Value] = _NO_CONTEXT,
+        context: Mapping[str, Value] = NO_CONTEXT,
     ) -> Write:
         """Update an object; call inside ``Store.write()``. 101 when it is absent or may not be written.
 
@@ -367,14 +265,14 @@ class WritePath:
         object_id: str,
         view: PrincipalView,
         *,
-        context: Mapping[str, Value] = _NO_CONTEXT,
+        context: Mapping[str, Value] = NO_CONTEXT,
     ) -> None:
         """Delete an object; call inside ``Store.write()``. 101 when it is absent or may not be written."""
         self._delete(connection, class_name, object_id, view, self.hooks, context)
 
     def purge(self, connection: Connection, class_name: str, object_id: str, view: PrincipalView) -> None:
         """Delete an object without asking cloud code (PurgeRouter)."""
-        self._delete(connection, class_name, object_id, view, None, _NO_CONTEXT)
+        self._delete(connection, class_name, object_id, view, None, NO_CONTEXT)
 
     def _delete(
         self,

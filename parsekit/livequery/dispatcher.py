@@ -45,6 +45,9 @@ class Reader(Protocol):
     def rights(self, principal: Principal, class_name: str, operation: Operation) -> Rights:
         """The principal's rights; without access where the class refuses it."""
 
+    def check(self, class_name: str, where: Node, rights: Rights) -> None:
+        """Refuse conditions on fields that are hidden from the principal. Raises ``ParseError`` (119)."""
+
     def lookup(self, class_name: str, principal: Principal) -> Lookup:
         """What predicates of the class ask of the store."""
 
@@ -191,7 +194,15 @@ class Dispatcher:
             for audience, place in self._holders[new].items():
                 audience.previous, audience.rights = old, new
                 renewed[audience] = place
+                self._check(audience, place)
         return renewed
+
+    def _check(self, audience: Audience, place: Group | Dependent) -> None:
+        """A query on what has become hidden ends with the error that asking it would give."""
+        try:
+            self._reader.check(place.class_name, place.where, audience.rights)
+        except ParseError as error:
+            self._fail([audience], error)
 
     def _dirty(self, changed: set[str], *, everything: bool) -> list[Dependent]:
         return [

@@ -38,12 +38,13 @@ def test_the_console_examples_are_true(folder, capsys, monkeypatch):
     found = list(examples())
     assert len(found) >= 8
     for command, expected in found:
-        main(shlex.split(command))
+        code = main(shlex.split(command))
         out, err = capsys.readouterr()
         pattern = "".join(
             "(?:.*\n)*" if line == "..." else re.escape(line) + "\n" for line in expected.splitlines()
         )
         assert re.fullmatch(pattern, out + err), f"{command}\n{out}{err}"
+        assert code == (1 if expected.startswith("error") else 0), f"{command}\n{out}{err}"
 
 
 def test_the_mapping_is_one():
