@@ -36,7 +36,7 @@ test-full: $(DEV) ## Run every test
 check: $(DEV) ## Lint, formatting, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --strict parsekit crm_schema
+	$(BIN)/mypy --strict parsekit crm_schema benchmarks
 	$(BIN)/lint-imports
 
 bench: $(BENCH) ## Run the short benchmarks

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.core import open_engine as open
     from parsekit.errors import EngineError, ParseError, ParsekitError, SchemaError, StorageError
+    from parsekit.file import PFFile
     from parsekit.object import PFObject
     from parsekit.query.builder import PFQuery
     from parsekit.query.dialect import Dialect
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Ownership",
     "PFACL",
+    "PFFile",
     "ClassSchema",
     "Dialect",
     "EngineError",
@@ -62,6 +64,7 @@ _HOMES: Final = {
     "acl.principal": ("Principal",),
     "engine.core": ("ParseEngine", "open"),
     "errors": ("EngineError", "ParseError", "ParsekitError", "SchemaError", "StorageError"),
+    "file": ("PFFile",),
     "object": ("PFObject",),
     "query.builder": ("PFQuery",),
     "query.dialect": ("Dialect",),

@@ -22,6 +22,7 @@ ROLE_NAMES = ("A", "B", "C", "D")
 CLASSES = ("Doc", "Note")
 NUMBERS = ("a", "b", "c")
 READS = ("find", "get", "count")
+WRITES = ("update", "delete")
 CHEAP = AuthOptions(password_cost=PasswordCost(time_cost=1, memory_kib=64, parallelism=1))
 
 Rng = random.Random
@@ -74,11 +75,12 @@ def _permissions(rng: Rng, fields: tuple[str, ...]) -> dict[str, Any] | None:
     if rng.random() < 0.15:
         return None
     stated: dict[str, Any] = {}
-    for operation in READS:
+    for operation in (*READS, *WRITES):
         if rng.random() < 0.85:
             stated[operation] = {"*": True} if rng.random() < 0.45 else _entities(rng)
-    if rng.random() < 0.2:
-        stated["readUserFields"] = _some(rng, ("owner", "backup", "team"), 2)
+    for group in ("readUserFields", "writeUserFields"):
+        if rng.random() < 0.2:
+            stated[group] = _some(rng, ("owner", "backup", "team"), 2)
     if rng.random() < 0.7:
         stated["protectedFields"] = _protected(rng, fields)
     return stated
@@ -192,6 +194,7 @@ def _drop_foreign_fields(stated: Any, pointers: tuple[str, ...] | None) -> None:
     if stated is None or pointers is None:
         return
     stated.pop("readUserFields", None)
+    stated.pop("writeUserFields", None)
     for entry in stated.values():
         if isinstance(entry, dict):
             entry.pop("pointerFields", None)

@@ -4,7 +4,7 @@ at a time.
 The policy here is ``acl_oracle``, written from the prose of the reference and ignorant of the engine. Each
 probe is a random query of a random kind under a random principal; its ids, order, count, fields and included
 objects have to be exactly what the filter leaves, before limit and skip, and a refusal has to come exactly
-when the oracle expects one.
+when the oracle expects one. Writes are probed too, each in a transaction that is rolled back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pytest
 
 import parsekit
 from parsekit import ParseError, Pointer, Principal
+from parsekit.operations import OperationSet, Set
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.schema import ClassSchema, Field, Schema
@@ -305,6 +306,36 @@ def probe_get(world: World, oracle: Oracle, principal: Principal, rng: random.Ra
     check_fields(obj, oracle.shown(class_name, fields), QueryState(class_name))
 
 
+class RolledBack(Exception):
+    """The write went through."""
+
+
+def probe_write(world: World, oracle: Oracle, principal: Principal, rng: random.Random) -> None:
+    class_name = rng.choice((*CLASSES, "_User"))
+    identity = rng.choice((*world.objects[class_name], "nobody"))
+    fields = world.objects[class_name].get(identity)
+    operation = rng.choice(("update", "delete"))
+    try:
+        oracle.check_class(class_name, operation)
+        allowed = fields is not None and oracle.may(class_name, operation, fields)
+    except Refused:
+        allowed = False
+    if class_name == "_User" and oracle.user_id is None:
+        allowed = False  # whatever the ACL: a user is not changed without a session
+    writes = world.engine.direct
+    change = OperationSet()
+    change.perform("a", Set(9))
+    with pytest.raises(RolledBack if allowed else ParseError) as caught, world.engine.transaction():
+        if operation == "update":
+            writes.update(class_name, identity, change, principal)
+        else:
+            writes.delete(class_name, identity, principal)
+        raise RolledBack
+    if isinstance(caught.value, ParseError):
+        assert caught.value.code in (101, 119, 206)
+        assert "secret" not in f"{caught.value!s}{caught.value!r}"
+
+
 def probe_master_only(world: World, principal: Principal, rng: random.Random) -> None:
     state = QueryState(rng.choice(CLASSES))
     with pytest.raises(ParseError) as caught:
@@ -324,7 +355,7 @@ def run_world(seed: int, probes: int) -> None:
             principal = Principal.anonymous() if user_id is None else Principal.user(user_id)
             oracle = Oracle(world, user_id)
             state = random_query(rng)
-            kind = rng.choices(("find", "count", "get", "master"), (6, 2, 2, 0.3))[0]
+            kind = rng.choices(("find", "count", "get", "write", "master"), (6, 2, 2, 2, 0.3))[0]
             try:
                 if kind == "find":
                     probe_find(world, oracle, principal, state)
@@ -332,6 +363,8 @@ def run_world(seed: int, probes: int) -> None:
                     probe_count(world, oracle, principal, state)
                 elif kind == "get":
                     probe_get(world, oracle, principal, rng)
+                elif kind == "write":
+                    probe_write(world, oracle, principal, rng)
                 else:
                     probe_master_only(world, principal, rng)
             except BaseException as error:

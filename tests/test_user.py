@@ -93,6 +93,17 @@ def test_log_in_by_name_or_address() -> None:
         assert PFUser.verify_password("ada", "pw").username == "ada"
 
 
+def test_names_may_be_lowered() -> None:
+    options = {"convert_username_to_lowercase": True, "convert_email_to_lowercase": True}
+    with open_engine(**options):
+        ada = PFUser.sign_up("Ada", password="pw", email="Ada@X.com")
+        assert (ada.username, ada.email) == ("ada", "ada@x.com")
+        assert PFUser.log_in("ADA", "pw") == PFUser.log_in("ADA@x.com", "pw") == ada
+        ada.username = "ADA2"
+        ada.save()
+        assert ada.username == "ada2"
+
+
 # --- signing up ---
 
 

@@ -103,11 +103,12 @@ class Access:
 
     @property
     def never_shown(self) -> frozenset[str]:
-        """Fields hidden on every object, which therefore need not be fetched at all."""
+        """Fields hidden on every object, which therefore need not be fetched at all; not those that decide."""
         if self.class_name == _USER_CLASS:
             return self.sealed_fields
         protected = (group.protected for group in self.hidden_by_owner)
-        return self.hidden_fields.intersection(*protected) | self.private_fields | self.sealed_fields
+        hidden = self.hidden_fields.intersection(*protected) | self.private_fields | self.sealed_fields
+        return hidden - self.deciding_fields
 
 
 @final

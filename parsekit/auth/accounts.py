@@ -259,6 +259,11 @@ class Accounts:
         return candidate.object_id
 
     def _candidate(self, username: str | None, email: str | None) -> LoginCandidate | None:
+        if username is not None:  # which may be an address
+            kind = "email" if email is None and "@" in username else "username"
+            username = self.options.lowered(kind, username)
+        if email is not None:
+            email = self.options.lowered("email", email)
         found = login_candidates(self.engine.store.database.reader(), self.layout, username, email)
         if len(found) > 1:  # one user's address is another one's name: the name counts
             found = [candidate for candidate in found if candidate.username == username]

@@ -92,6 +92,8 @@ class AuthOptions:
     extend_session_on_use: bool = False
     revoke_session_on_password_reset: bool = True
     enable_anonymous_users: bool = True
+    convert_username_to_lowercase: bool = False
+    convert_email_to_lowercase: bool = False
     auth: Mapping[str, AuthAdapter] = attrs.field(default=_NO_ADAPTERS)
     password_policy: PasswordPolicy = attrs.field(factory=PasswordPolicy)
     password_cost: PasswordCost = attrs.field(factory=PasswordCost)
@@ -105,3 +107,11 @@ class AuthOptions:
     app_name: str = "parsekit"
     public_server_url: str | None = None
     random_bytes: Callable[[int], bytes] = attrs.field(default=secrets.token_bytes, repr=False)
+
+    def lowered(self, key: str, value: str) -> str:
+        """A username or an email address as it is stored and looked for."""
+        by_key = {
+            "username": self.convert_username_to_lowercase,
+            "email": self.convert_email_to_lowercase,
+        }
+        return value.lower() if by_key[key] else value

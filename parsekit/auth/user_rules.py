@@ -114,6 +114,7 @@ class UserRules:
             UsernameTakenError, EmailTakenError: 202, 203. EmailAddressError: 125. ValidationError: 142.
         """
         self._set_acl(write)
+        self._lower_names(write)
         secrets = (
             self._accounts.secrets_of(connection, write.object_id) if not write.creating else UserSecrets()
         )
@@ -122,6 +123,12 @@ class UserRules:
         self._set_password(write, secrets)
         self._set_username(write, connection)
         self._set_email(write, connection, secrets)
+
+    def _lower_names(self, write: Write) -> None:
+        for key in ("username", "email"):
+            given = write.changed.get(key)
+            if isinstance(given, str) and given != (lowered := self._accounts.options.lowered(key, given)):
+                write.changed[key] = write.echo[key] = lowered
 
     def _set_acl(self, write: Write) -> None:
         private = self._accounts.enforce_private_users

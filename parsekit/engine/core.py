@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, Self, final
 import attrs
 
 from parsekit._context import CURRENT, Binding, current_binding
-from parsekit.acl.clp import Operation
+from parsekit.acl.clp import Operation, validate_permissions
 from parsekit.acl.explain import AccessExplanation
-from parsekit.acl.clp import validate_permissions
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
@@ -35,8 +34,8 @@ from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
-from parsekit.engine.live import LiveQueries
 from parsekit.engine.jobs import Jobs
+from parsekit.engine.live import LiveQueries
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath

@@ -39,6 +39,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.where import check_against_schema
 from parsekit.storage import journal
 from parsekit.storage.store import StaleCatalog
+from parsekit.values import RelationReference, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
@@ -220,12 +221,18 @@ class LiveQueries:
                 return
             if fresh[0].sequence > self.position + 1:
                 self._read_journal(fresh[0].sequence - 1)
-            transitions = [change_transition(change) for change in fresh]
+            transitions = [change_transition(change, self._relations(change.class_name)) for change in fresh]
             known = [transition for transition in transitions if transition is not None]
             if len(known) < len(transitions):
                 self._read_journal(last)
             else:
                 self._process(known, last)
+
+    def _relations(self, class_name: str) -> dict[str, Value]:
+        layout = self._engine.store.catalog.layout(class_name)
+        if layout is None or not layout.relations:
+            return {}
+        return {key: RelationReference(target) for key, target in layout.relations.items()}
 
     def _foreign(self) -> None:
         """Somebody committed; the changes of this process that were not handed over yet are taken along."""

@@ -69,8 +69,11 @@ def _applied(image: Fields, before: Mapping[str, Value], after: Mapping[str, Val
     return result
 
 
-def change_transition(change: ChangeLike) -> Transition | None:
-    """The images of a change of this process; ``None`` for an update that does not bring its object along."""
+def change_transition(change: ChangeLike, relations: Mapping[str, Value]) -> Transition | None:
+    """The images of a change of this process; ``None`` for an update that does not bring its object along.
+
+    ``relations`` are the relation fields of the class, which every object has from its creation.
+    """
     before = change.before
     after = change.after
     if change.kind == "update":
@@ -78,7 +81,7 @@ def change_transition(change: ChangeLike) -> Transition | None:
             return None
         before, after = change.original, _applied(change.original, change.before or {}, change.after or {})
     elif after is not None:
-        after = _without_relations(after)
+        after = {**_without_relations(after), **relations}
     return Transition(change.sequence, change.class_name, change.object_id, before, after)
 
 

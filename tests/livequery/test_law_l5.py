@@ -155,7 +155,7 @@ def _play(engine: parsekit.ParseEngine, step: tuple[Any, ...]) -> None:
             engine.direct.update("_Role", "staff", _relation("users", Pointer("_User", user), adding), MASTER)
         case ("permissions", permissions):
             with engine.store.write() as connection:
-                changed = attrs.evolve(engine.schema.classes["Thing"], class_level_permissions=permissions)
+                changed = attrs.evolve(engine.schema.classes["Thing"], permissions=permissions)
                 engine.store.put_class(connection, changed)
 
 

@@ -1,0 +1,160 @@
+"""Law L4: replaying the journal rebuilds the tables, and undoing it gives every earlier state (``as_of``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import parsekit
+from parsekit import ParseError, PFQuery, Principal
+from parsekit.operations import Add, AddRelation, AddUnique, Delete, Increment, OperationSet, Remove, RemoveRelation, Set
+from parsekit.storage import journal
+from parsekit.values import Pointer
+from tests.strategies_queries import FIELD_VALUES, SCHEMA, things
+
+MASTER = Principal.master()
+IDS = ("a", "b", "c")
+Step = tuple[str, str, Any]
+
+acls = st.sampled_from([{}, {"*": {"read": True}}, {"u1": {"read": True, "write": True}}, {"role:R": {"read": True}}])
+updates = st.fixed_dictionaries(
+    {},
+    optional={
+        **{key: values.map(Set) for key, values in FIELD_VALUES.items()},
+        "s": st.one_of(st.just(Delete()), st.just(Set(None))),
+        "g": st.just(Delete()),
+        "n": st.one_of(st.builds(Increment, st.integers(-5, 5)), st.just(Set(None)), st.just(Set(2**70))),
+        "a": st.one_of(*(st.builds(kind, st.lists(st.integers(0, 3), max_size=3)) for kind in (Add, AddUnique, Remove))),
+        "o.k": st.builds(Set, st.integers(0, 3)),
+        "new": st.builds(Set, st.integers(0, 3)),
+        "ACL": acls.map(Set),
+        "rel": st.one_of(
+            *(
+                st.lists(st.sampled_from(IDS), min_size=1, max_size=2).map(
+                    lambda ids, kind=kind: kind([Pointer("Thing", name) for name in ids])
+                )
+                for kind in (AddRelation, RemoveRelation)
+            )
+        ),
+    },
+)
+steps: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.just("create"), st.sampled_from(IDS), things()),
+    st.tuples(st.just("update"), st.sampled_from(IDS), updates),
+    st.tuples(st.just("delete"), st.sampled_from(IDS), st.none()),
+    st.tuples(st.just("move"), st.sampled_from(IDS), st.sampled_from(["d", "e"])),
+)
+
+
+def _set_of(operations: dict[str, Any]) -> OperationSet:
+    made = OperationSet()
+    for key, operation in operations.items():
+        made.perform(key, operation)
+    return made
+
+
+def _take(engine: parsekit.ParseEngine, step: Step) -> None:
+    kind, name, given_ = step
+    direct = engine.direct
+    if kind == "create":
+        operations = {key: Set(value) for key, value in given_.items()}
+        direct.create("Thing", _set_of(operations), MASTER, object_id=name)
+    elif kind == "update":
+        direct.update("Thing", name, _set_of(given_), MASTER)
+    elif kind == "delete":
+        direct.delete("Thing", name, MASTER)
+    else:
+        direct.update("Thing", name, OperationSet(), MASTER, new_id=given_)
+
+
+def _state(view: Any) -> dict[str, Any]:
+    """Every object as JSON, in the order in which it is found."""
+    found = view.find(PFQuery("Thing").limit(1000))
+    return {obj.object_id: obj.to_fields_json() for obj in found}
+
+
+class _Now:
+    """The present, asked like a view of the past."""
+
+    def find(self, query: PFQuery[Any]) -> list[Any]:
+        return query.find()
+
+
+def _replayed(engine: parsekit.ParseEngine) -> dict[str, dict[str, Any]]:
+    """What the entries add up to, written down as plainly as can be."""
+    objects: dict[str, dict[str, Any]] = {}
+    for entry in journal.entries(engine.store.database.reader(), 0):
+        if entry.class_name != "Thing":
+            continue
+        if entry.kind == "delete":
+            del objects[entry.object_id]
+            continue
+        fields = objects.setdefault(entry.object_id, {})
+        for key in entry.before or {}:
+            fields.pop(key, None)
+        fields.update(entry.after or {})
+    return objects
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in ("rel", "ACL")}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(steps, min_size=1, max_size=14))
+def test_the_journal_rebuilds_the_tables_and_every_earlier_state(taken: list[Step]) -> None:
+    with parsekit.open(":memory:", schema=SCHEMA) as engine, engine.acting_as_master():
+        states: dict[int, dict[str, Any]] = {engine.last_sequence: _state(_Now())}
+        for step in taken:
+            try:
+                _take(engine, step)
+            except ParseError:
+                assert _state(_Now()) == states[engine.last_sequence]
+            states[engine.last_sequence] = _state(_Now())
+        assert engine.check() == []
+        replayed = _replayed(engine)
+        now = {obj.object_id: obj for obj in PFQuery("Thing").find()}
+        assert replayed.keys() == now.keys()
+        for name, fields in replayed.items():
+            keys = {key for key in now[name].keys() if key not in ("rel", "ACL")}  # noqa: SIM118
+            assert keys >= _plain(fields).keys() - {"objectId", "createdAt", "updatedAt"} - _null_pointers(fields)
+        for sequence, expected in states.items():
+            past = _state(engine.as_of(sequence))
+            assert past == expected
+
+
+def _null_pointers(fields: dict[str, Any]) -> set[str]:
+    """A null that a pointer is created with is not kept, as on the server."""
+    return {key for key in ("p", "q") if key in fields and fields[key] is None}
+
+
+def test_a_dropped_field_does_not_come_back() -> None:
+    with parsekit.open(":memory:") as engine, engine.acting_as_master():
+        note = parsekit.PFObject("Note", a=1, b=2)
+        note.save()
+        engine.schema_edits.alter("Note", {"b": {"__op": "Delete"}}, None, None)
+        assert engine.check() == []
+        note = PFQuery("Note").first()
+        note["b"] = "a string now"
+        note.save()
+        assert engine.check() == []
+        assert engine.as_of(engine.last_sequence).get("Note", note.object_id)["b"] == "a string now"
+
+
+@pytest.mark.parametrize("keeps_first", [True, False])
+def test_writes_without_a_journal_are_known_of(tmp_path: Any, keeps_first: bool) -> None:
+    for keeps in (keeps_first, not keeps_first, keeps_first):
+        with parsekit.open(tmp_path / "a.db", journal=keeps) as engine, engine.acting_as_master():
+            note = parsekit.PFObject("Note", n=1)
+            note.save()
+            note["n"] = 2
+            note.save()
+            assert engine.check() == []
+            if not keeps:
+                with pytest.raises(parsekit.EngineError, match="journal reaches"):
+                    engine.as_of(-1)
+    with parsekit.open(tmp_path / "a.db") as engine:
+        assert engine.check() == []
