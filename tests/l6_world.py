@@ -161,9 +161,7 @@ def make_world(seed: int) -> World:
     names = tuple(fields)
     permissions = {name: _permissions(rng, names) for name in CLASSES}
     permissions["_User"] = _permissions(rng, ("username", "a")) if rng.random() < 0.3 else None
-    for stated in permissions.values():
-        _drop_foreign_fields(stated, None)
-    _drop_foreign_fields(permissions["_User"], ())
+    _drop_pointer_fields(permissions["_User"])
     schema = Schema([
         *(ClassSchema.new(name, fields, permissions=permissions[name]) for name in CLASSES),
         ClassSchema.new("_User", {"a": Field("Number")}, permissions=permissions["_User"]),
@@ -189,9 +187,9 @@ def make_world(seed: int) -> World:
     return world
 
 
-def _drop_foreign_fields(stated: Any, pointers: tuple[str, ...] | None) -> None:
+def _drop_pointer_fields(stated: Any) -> None:
     """``_User`` has no pointer fields to base permissions on."""
-    if stated is None or pointers is None:
+    if stated is None:
         return
     stated.pop("readUserFields", None)
     stated.pop("writeUserFields", None)

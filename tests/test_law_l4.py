@@ -103,7 +103,7 @@ def _plain(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key not in ("rel", "ACL")}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, min_size=1, max_size=14))
 def test_the_journal_rebuilds_the_tables_and_every_earlier_state(taken: list[Step]) -> None:
     with parsekit.open(":memory:", schema=SCHEMA) as engine, engine.acting_as_master():

@@ -407,3 +407,16 @@ def test_including_a_hidden_pointer_does_not_tell_that_it_is_there() -> None:
             parsekit.PFObject("Note", link=doc).save()
         [note] = engine.find_objects(QueryState("Note", include=("link",)), Principal.user("u1"))
         assert "link" not in note
+
+
+def test_a_hidden_field_may_decide_what_else_is_shown() -> None:
+    """``owner`` is hidden from everybody and still tells whose ``a`` is shown."""
+    stated = {"find": {"*": True}, "protectedFields": {"*": ["owner", "a"], "userField:owner": ["owner"]}}
+    fields = {"owner": Field("Pointer", ("_User",)), "a": Field("Number")}
+    schema = Schema([ClassSchema.new("Note", fields, permissions=stated)])
+    with parsekit.open(":memory:", schema=schema) as engine, engine.acting_as_master():
+        parsekit.PFObject("Note", a=1, owner=parsekit.PFObject.without_data("_User", "u1")).save()
+        for user_id, shown in (("u1", {"a": 1}), ("u2", {})):
+            for state in (QueryState("Note"), QueryState("Note", keys=("a",))):
+                [note] = engine.find_objects(state, Principal.user(user_id))
+                assert {key: note[key] for key in note if key != "ACL"} == shown

@@ -23,12 +23,13 @@ from parsekit.query.ast import AclTest, And, Constraint, RelatedTo
 from parsekit.query.compare import DialectComparison, compare, sub_results
 from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
+from parsekit.query.subquery import Lookup
 from parsekit.values import MISSING, Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
 
-__all__ = ["compare_dialects"]
+__all__ = ["ReadableObjects", "compare_dialects", "lookup_over"]
 
 _BATCH = 500
 Row = dict[str, Value]
@@ -42,7 +43,7 @@ def compare_dialects(engine: ParseEngine, state: QueryState, principal: Principa
     """
     # Asked for its refusals only: permissions, protected fields, types of arguments.
     engine.find_objects(attrs.evolve(state, limit=1, skip=0, keys=("objectId",), include=()), principal)
-    objects = _Objects(engine, principal)
+    objects = ReadableObjects(engine, principal)
     asked = attrs.evolve(
         state, where=And((AclTest("read"), state.where)), keys=None, exclude_keys=(), include=()
     )
@@ -55,8 +56,13 @@ def compare_dialects(engine: ParseEngine, state: QueryState, principal: Principa
     )
 
 
+def lookup_over(objects: ReadableObjects, state: QueryState) -> Lookup:
+    """What the sub-queries, relations and ACL tests of ``state`` ask, answered by those objects in its dialect."""
+    return _Lookup(objects, state.class_name, state.dialect or Dialect.SERVER)
+
+
 @final
-class _Objects:
+class ReadableObjects:
     """The readable objects of the classes that a query touches, each class read once."""
 
     def __init__(self, engine: ParseEngine, principal: Principal) -> None:
@@ -105,7 +111,7 @@ def _row(obj: PFObject) -> Row:
 class _Lookup:
     """A ``query.subquery.Lookup`` over those objects, under one set of rules."""
 
-    objects: _Objects
+    objects: ReadableObjects
     class_name: str
     rules: Dialect
 

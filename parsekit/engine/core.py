@@ -36,6 +36,7 @@ from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.live import LiveQueries
+from parsekit.engine.matching import count_under, find_under, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath
@@ -366,6 +367,8 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None = None
     ) -> list[Any]:
         """The objects of a query."""
+        if state.dialect is not None and is_matched(state):
+            return find_under(self, state, principal, kind)
         if self.cloud.is_empty:
             return self.reads.find(state, principal, kind)
         return self.hooks.find(state, principal, kind)
@@ -385,6 +388,8 @@ class ParseEngine:
 
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
+        if is_matched(state):
+            return count_under(self, state, principal)
         return self.reads.count(self.hooks.before_find(state, principal, count=True), principal)
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:

@@ -136,7 +136,9 @@ class LiveQueries:
         described = self._engine.schema.get(state.class_name)
         field = None if described is None else described.fields.get(group_by)
         if "." in group_by or (field is not None and field.type in _UNGROUPABLE):
-            raise EngineError(f'observe_aggregate: "{group_by}" holds no single values; group by a scalar key')
+            raise EngineError(
+                f'observe_aggregate: "{group_by}" holds no single values; group by a scalar key'
+            )
         groups = ObservedGroups(binding, state, self.leave, group_by, sum_of)
         with self._lock:
             checked = self._check(state, binding, ())
@@ -164,7 +166,9 @@ class LiveQueries:
         if engine.store.database.in_write:
             raise EngineError("subscribe: inside a transaction; subscribe before it begins or after it ends")
         if state.from_local or (state.dialect is not None and state.dialect != Dialect.SERVER):
-            raise NotOfferedError("subscribe: only what the server stores can be followed, not the local datastore")
+            raise NotOfferedError(
+                "subscribe: only what the server stores can be followed, not the local datastore"
+            )
         described = engine.schema.get(state.class_name)
         fields = {} if described is None else described.fields
         check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
@@ -295,7 +299,9 @@ class LiveQueries:
         gap = self._gap(subscription, checked, resume_from)
         if gap is None:
             transitions = self._transitions(resume_from, self.position)
-            rights = self._reader.rights(subscription.principal, subscription.state.class_name, checked.operation)
+            rights = self._reader.rights(
+                subscription.principal, subscription.state.class_name, checked.operation
+            )
             subscription.begin(resume_from)
             replayed(transitions, subscription, checked.where, rights)
         else:
@@ -381,7 +387,9 @@ class LiveQueries:
             reasons.insert(0, "the subscription is closed")
         notes = []
         if subscription.watch:
-            notes.append(f"creates and updates arrive only when one of {', '.join(subscription.watch)} changes")
+            notes.append(
+                f"creates and updates arrive only when one of {', '.join(subscription.watch)} changes"
+            )
         return Arrival(not reasons, tuple(reasons), tuple(notes))
 
     def close(self) -> None:

@@ -136,7 +136,9 @@ class PastView:
         guarded = guard_query(state, self.principal, access_of, _no_relations)
         return guarded, _PastLookup(self, state.class_name), access
 
-    def _presented(self, fields: Mapping[str, Value], state: QueryState, access: Access, kind: type[PFObject]) -> Any:
+    def _presented(
+        self, fields: Mapping[str, Value], state: QueryState, access: Access, kind: type[PFObject]
+    ) -> Any:
         shown = visible(fields, access, self.principal)
         complete = state.keys is None and not state.exclude_keys
         if not complete:

@@ -7,7 +7,7 @@
    image of an object is looked at with the rights before the transaction, every later one with the rights after it,
    so that nobody who lost the right to see an object hears what became of it in the same transaction;
 3. objects that did not change: whoever gained or lost rights hears of those that came into sight or went out of it,
-   and queries that depend on other classes (``dependents``) are read anew where those changed.
+   or show more or less than before (an update), and queries that depend on other classes (``dependents``) are read anew where those changed.
 
 Law L5: after the events of journal position n, what they add up to is the query run at position n.
 
@@ -276,7 +276,7 @@ class Dispatcher:
                 showing = Showing.unchanged(group.class_name, fields, position)
                 for audience in audiences:
                     saw, sees = showing.saw(audience.previous), showing.sees(audience.rights)
-                    if saw != sees:
+                    if saw != sees or (saw and showing.shows_otherwise(audience.previous, audience.rights)):
                         self._tell(audience, showing, saw, sees, audience.previous)
 
     def _reread(self, dependent: Dependent, touched: set[str], position: int) -> None:
@@ -286,13 +286,17 @@ class Dispatcher:
             fresh = self._reader.matching_ids(dependent.state, audience.rights.principal)
         except ParseError:
             fresh = set()  # the class refuses the principal now, so nothing is in the result
-        different = (fresh ^ dependent.members) - touched
+        reread = fresh ^ dependent.members
+        if audience.previous.lens != audience.rights.lens:
+            reread |= fresh
+        different = reread - touched
         for fields in self._reader.images(dependent.class_name, different):
             showing = Showing.unchanged(dependent.class_name, fields, position)
             identity = showing.object_id
             was, holds = identity in dependent.members, identity in fresh
             (dependent.members.add if holds else dependent.members.discard)(identity)
-            self._tell(audience, showing, was, holds, audience.previous)
+            if was != holds or showing.shows_otherwise(audience.previous, audience.rights):
+                self._tell(audience, showing, was, holds, audience.previous)
 
     # -- delivery ------------------------------------------------------------------------------------
 

@@ -91,6 +91,12 @@ class Showing:
             known = self._sees[rights] = fields is not None and rights.sees(fields, self._after_readers)
         return known
 
+    def shows_otherwise(self, old: Rights, new: Rights) -> bool:
+        """Whether an object that both may see shows something else under the new rights."""
+        if old.lens == new.lens:
+            return False
+        return self._view(old, None, before=True) != self._view(new, None, before=False)
+
     def touches(self, keys: tuple[str, ...]) -> bool:
         """Whether one of the (dotted) keys has another value now."""
         before, after = self._transition.before, self._transition.after

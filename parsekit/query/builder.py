@@ -23,6 +23,7 @@ from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from parsekit.errors import EngineError
 from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Op, Or, RelatedTo
+from parsekit.query.dialect import Dialect
 from parsekit.query.refusals import ArgumentRefusedError, QueryRefusedError
 from parsekit.query.selectors import (
     PLAIN_TYPES,
@@ -253,6 +254,14 @@ class PFQuery(QueryVerbs[T]):
     def ignore_acls(self) -> Self:
         """Leave ACLs out of account; for the local datastore only, as on iOS."""
         self._options["ignore_acls"] = True
+        return self
+
+    def under(self, dialect: Dialect) -> Self:
+        """Ask for the answer of another dialect: ``Dialect.IOS_LOCAL`` for what iOS would find offline.
+
+        The server's own dialect runs as SQL; another one matches the readable objects of the class one by one.
+        """
+        self._options["dialect"] = dialect
         return self
 
     # -- freezing --------------------------------------------------------------------------------
