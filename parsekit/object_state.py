@@ -93,7 +93,9 @@ class ResultContext:
             return MISSING if target is None else RelationReference(target)
         stored = row[entry[0]]
         if stored is not None:
-            return stored if entry[1] is None else entry[1](stored)
+            value: Value | Missing = stored if entry[1] is None else entry[1](stored)
+            if value is not MISSING:  # two empty cells of a GeoPoint
+                return value
         nulls_at = self.shape.nulls_at
         if nulls_at >= 0:
             nulls = row[nulls_at]

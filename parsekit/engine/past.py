@@ -181,6 +181,9 @@ class PastView:
                 past[entry.object_id] = earlier
                 if entry.kind == "delete" and earlier is not None:
                     latest.setdefault(entry.object_id, earlier)
+        for fields in past.values():
+            if fields is not None and layout is not None:
+                fields.update({key: RelationReference(target) for key, target in layout.relations.items()})
         return _in_order(present, past, latest)
 
     def _check_drops(self, class_name: str, dropped: Mapping[tuple[str, str], int]) -> None:
@@ -244,11 +247,7 @@ class _PastLookup:
 
     def candidates(self, class_name: str) -> list[Mapping[str, Value]]:
         """The objects of a class, each with its ``className``."""
-        named: list[Mapping[str, Value]] = []
-        for fields in self.past.candidates(class_name):
-            plain = {key: value for key, value in fields.items() if not isinstance(value, RelationReference)}
-            named.append({**plain, "className": class_name})
-        return named
+        return [{**fields, "className": class_name} for fields in self.past.candidates(class_name)]
 
     def find(self, query: QueryState) -> Sequence[Mapping[str, Value]]:
         class_name = query.class_name

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 import attrs
 
 from parsekit.acl.clp import Operation
-from parsekit.acl.guard import check_query_fields
+from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.engine.asking import Asking, selected_columns, with_all_includes
 from parsekit.engine.explaining import Explanation
@@ -79,10 +79,11 @@ class ReadPath:
 
     def find(self, state: QueryState, principal: Principal, kind: type[PFObject] | None) -> list[Any]:
         """The objects of a query, included ones attached."""
+        operation = read_operation(state)
         try:
-            return self._find(state, principal, kind, "find")
+            return self._find(state, principal, kind, operation)
         except StaleCatalog:
-            return self._retry(lambda: self._find(state, principal, kind, "find"))
+            return self._retry(lambda: self._find(state, principal, kind, operation))
 
     def get(
         self,
