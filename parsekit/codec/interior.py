@@ -18,12 +18,14 @@ from parsekit.values import Value
 
 __all__ = ["check_interior", "decode_interior", "encode_interior"]
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json)
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json
+)
 
 
 def _text_encoder() -> Callable[[Value], str]:
     """``JSONEncoder.encode`` without what it sets up at each call, which costs more than a small value's text."""
-    make = json.encoder.c_make_encoder
+    make = getattr(json.encoder, "c_make_encoder", None)  # CPython's; others have the class only
     if make is None:
         return _ENCODER.encode
     quote = json.encoder.encode_basestring
