@@ -15,7 +15,7 @@ from parsekit.errors import ObjectNotFoundError
 SCHEMA = Schema([ClassSchema.new("Counter", {"n": Field("Number"), "tags": Field("Array"), "by": Field("Number")})])
 AMOUNTS = [
     pytest.param(2, 4, 15, id="short"),
-    pytest.param(8, 4, 150, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
+    pytest.param(8, 4, 500, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
 ]
 
 
