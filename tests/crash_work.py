@@ -1,8 +1,8 @@
 """What a process that is going to be killed does: random writes, each announced before and acknowledged after.
 
 Run as a program it is a nursery: for each line ``path seed`` on standard input it forks a process that opens the
-database and writes until it is killed, and says ``. gone`` when it is. Lines ``> operation`` (about to begin) and ``<`` (is
-committed) come from that process. Imports are paid for once.
+database and writes until it is killed, and says ``. gone`` when it is. Lines ``> operation`` (about to begin) and
+``<`` (is committed) come from that process. Imports are paid for once.
 """
 
 import json

@@ -12,7 +12,9 @@ import parsekit
 from parsekit import PFACL, ClassSchema, Field, PFObject, PFQuery, Schema
 from parsekit.errors import ObjectNotFoundError
 
-SCHEMA = Schema([ClassSchema.new("Counter", {"n": Field("Number"), "tags": Field("Array"), "by": Field("Number")})])
+SCHEMA = Schema(
+    [ClassSchema.new("Counter", {"n": Field("Number"), "tags": Field("Array"), "by": Field("Number")})]
+)
 AMOUNTS = [
     pytest.param(2, 4, 15, id="short"),
     pytest.param(8, 4, 500, id="long", marks=[pytest.mark.slow, pytest.mark.timeout(1800)]),
@@ -94,7 +96,9 @@ def test_no_update_is_lost(tmp_path, threads, processes, rounds):
         ids = [counter.object_id for counter in counters]
         command = [sys.executable, "-m", "tests.test_concurrency", str(path)]
         others = [
-            subprocess.Popen([*command, str(number), str(threads), str(rounds), *ids], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [*command, str(number), str(threads), str(rounds), *ids], stdout=subprocess.PIPE, text=True
+            )
             for number in range(1, processes)
         ]
         totals = [in_threads(engine, ids, 0, threads, rounds)]
@@ -177,7 +181,9 @@ def test_a_role_given_by_another_process_is_noticed(tmp_path):
             assert PFQuery("Note").count() == 0
             other.run("role = PFRole(name='Staff'); role.acl = PFACL(); role.save()")
             assert PFQuery("Note").count() == 0
-            other.run(f"role.relation('users').add_object(PFUser.without_data('{ada.object_id}')); role.save()")
+            other.run(
+                f"role.relation('users').add_object(PFUser.without_data('{ada.object_id}')); role.save()"
+            )
             assert PFQuery("Note").count() == 1
             other.run("role.delete()")
             assert PFQuery("Note").count() == 0

@@ -11,12 +11,18 @@ import pytest
 import parsekit
 from tests.crash_work import found, imagine
 
-KILLS = [pytest.param(5, id="5"), pytest.param(200, id="200", marks=[pytest.mark.slow, pytest.mark.timeout(3000)])]
+KILLS = [
+    pytest.param(5, id="5"),
+    pytest.param(200, id="200", marks=[pytest.mark.slow, pytest.mark.timeout(3000)]),
+]
 
 
 def _members_alive(model):
     """Parse keeps members of a relation that were deleted; a query does not find them."""
-    return {name: (fields, {member for member in members if member in model}) for name, (fields, members) in model.items()}
+    return {
+        name: (fields, {member for member in members if member in model})
+        for name, (fields, members) in model.items()
+    }
 
 
 class Nursery:
@@ -80,4 +86,4 @@ def test_acknowledged_writes_survive_kill(tmp_path, nursery, kills):
             in_flight += 1
         assert there == expected
     assert acknowledged > kills
-    print(f"{kills} kills, {acknowledged} acknowledged writes, {in_flight} committed without a word")  # noqa: T201
+    print(f"{kills} kills, {acknowledged} acknowledged writes, {in_flight} committed without a word")

@@ -76,7 +76,11 @@ def test_history_leaves_out_what_could_not_be_read_then(engine, ada):
     with engine.acting_as(ada):
         first, second = engine.history(note)
         assert "text" not in first.before
-        assert (first.after["text"], second.before["text"], second.after["text"]) == ("for ada", "for ada", "for all")
+        assert (first.after["text"], second.before["text"], second.after["text"]) == (
+            "for ada",
+            "for ada",
+            "for all",
+        )
     (last,) = engine.history(note)
     assert "text" not in last.before
     with engine.acting_as_master():
@@ -88,7 +92,12 @@ def test_history_leaves_out_what_could_not_be_read_then(engine, ada):
 
 
 def test_hidden_fields_stay_hidden(engine, ada):
-    permissions = {"find": {"*": True}, "get": {"*": True}, "count": {"*": True}, "protectedFields": {"*": ["wage"]}}
+    permissions = {
+        "find": {"*": True},
+        "get": {"*": True},
+        "count": {"*": True},
+        "protectedFields": {"*": ["wage"]},
+    }
     fields = {"name": Field("String"), "wage": Field("Number")}
     engine.apply_schema(Schema([ClassSchema.new("Worker", fields, permissions=permissions)]))
     with engine.acting_as_master():

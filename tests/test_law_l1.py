@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from parsekit.operations import AddRelation, OperationSet, Set
 from parsekit.query.ast import And, Constraint, Near
 from parsekit.query.evaluate import count_objects, find_objects
 from parsekit.query.state import QueryState
+from parsekit.schema import ClassSchema, Field, Schema
 from parsekit.values import PFGeoPoint, Pointer, RelationReference
 from tests.strategies_queries import (
     MAKERS,
@@ -48,9 +50,26 @@ class RolledBack(Exception):
     """Ends an example without leaving its objects behind."""
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["cached", "uncached"])
+def _without_indexes(schema: Schema) -> Schema:
+    """The same fields with nothing to help: no index, and a pointer that may lead to any class."""
+    thing = schema.classes["Thing"]
+    fields = {**thing.own_fields, "p": Field("Pointer")}
+    return schema.with_class(ClassSchema.new("Thing", fields))
+
+
+WORLDS = {
+    "indexed": (SCHEMA, True),
+    "indexed, no plan cache": (SCHEMA, False),
+    "bare": (_without_indexes(SCHEMA), True),
+}
+MORE = int(os.environ.get("PARSEKIT_EXAMPLES", "1"))
+"""How many times the usual number of examples to try."""
+
+
+@pytest.fixture(scope="module", params=WORLDS)
 def engine(request: pytest.FixtureRequest) -> Iterator[parsekit.ParseEngine]:
-    with parsekit.open(":memory:", schema=SCHEMA, plan_cache=request.param, journal=False) as opened:
+    schema, plan_cache = WORLDS[request.param]
+    with parsekit.open(":memory:", schema=schema, plan_cache=plan_cache, journal=False) as opened:
         yield opened
 
 
@@ -159,13 +178,13 @@ SLOW_START = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 
 
 @given(world=worlds, query=queries)
-@settings(SLOW_START, max_examples=300, deadline=None)
+@settings(SLOW_START, max_examples=700 * MORE, deadline=None)
 def test_l1_l2_any_query(engine: parsekit.ParseEngine, world: World, query: QueryState) -> None:
     agree(engine, world, query)
 
 
 @given(world=worlds, where=sub_constraints(), other=trees, negate=st.booleans())
-@settings(SLOW_START, max_examples=150, deadline=None)
+@settings(SLOW_START, max_examples=300 * MORE, deadline=None)
 def test_l1_sub_queries_and_relations(
     engine: parsekit.ParseEngine, world: World, where: Constraint, other: Any, negate: bool
 ) -> None:
@@ -173,7 +192,7 @@ def test_l1_sub_queries_and_relations(
 
 
 @given(world=worlds, where=geo_constraints(), center=points, radians=st.sampled_from([None, 0.0, 0.2, 2.0]))
-@settings(SLOW_START, max_examples=100, deadline=None)
+@settings(SLOW_START, max_examples=250 * MORE, deadline=None)
 def test_l1_geometry_text_and_distance_order(
     engine: parsekit.ParseEngine, world: World, where: Constraint, center: PFGeoPoint, radians: float | None
 ) -> None:

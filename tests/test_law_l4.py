@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 import parsekit
 from parsekit import ParseError, PFQuery, Principal
-from parsekit.operations import Add, AddRelation, AddUnique, Delete, Increment, OperationSet, Remove, RemoveRelation, Set
+from parsekit.operations import (
+    Add,
+    AddRelation,
+    AddUnique,
+    Delete,
+    Increment,
+    OperationSet,
+    Remove,
+    RemoveRelation,
+    Set,
+)
 from parsekit.storage import journal
 from parsekit.values import Pointer
 from tests.strategies_queries import FIELD_VALUES, MAKERS, SCHEMA, things
@@ -19,7 +29,9 @@ MASTER = Principal.master()
 IDS = ("a", "b", "c")
 Step = tuple[str, str, Any]
 
-acls = st.sampled_from([{}, {"*": {"read": True}}, {"u1": {"read": True, "write": True}}, {"role:R": {"read": True}}])
+acls = st.sampled_from(
+    [{}, {"*": {"read": True}}, {"u1": {"read": True, "write": True}}, {"role:R": {"read": True}}]
+)
 updates = st.fixed_dictionaries(
     {},
     optional={
@@ -27,7 +39,9 @@ updates = st.fixed_dictionaries(
         "s": st.one_of(st.just(Delete()), st.just(Set(None))),
         "g": st.just(Delete()),
         "n": st.one_of(st.builds(Increment, st.integers(-5, 5)), st.just(Set(None)), st.just(Set(2**70))),
-        "a": st.one_of(*(st.builds(kind, st.lists(st.integers(0, 3), max_size=3)) for kind in (Add, AddUnique, Remove))),
+        "a": st.one_of(
+            *(st.builds(kind, st.lists(st.integers(0, 3), max_size=3)) for kind in (Add, AddUnique, Remove))
+        ),
         "o.k": st.builds(Set, st.integers(0, 3)),
         "new": st.builds(Set, st.integers(0, 3)),
         "ACL": acls.map(Set),
@@ -120,7 +134,9 @@ def test_the_journal_rebuilds_the_tables_and_every_earlier_state(taken: list[Ste
         assert replayed.keys() == now.keys()
         for name, fields in replayed.items():
             keys = {key for key in now[name].keys() if key not in ("r", "ACL")}  # noqa: SIM118
-            assert keys >= _plain(fields).keys() - {"objectId", "createdAt", "updatedAt"} - _null_pointers(fields)
+            assert keys >= _plain(fields).keys() - {"objectId", "createdAt", "updatedAt"} - _null_pointers(
+                fields
+            )
         for sequence, expected in states.items():
             past = _state(engine.as_of(sequence))
             assert past == expected

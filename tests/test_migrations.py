@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 import parsekit
 from parsekit import ClassSchema, Field, Index, PFObject, PFQuery, Pointer, Schema, SchemaError
 from parsekit.migrations import Migration, MigrationError, migration
-from parsekit.schema_diff import add_class, add_field, add_index, apply_changes, drop_class, drop_field, drop_index
+from parsekit.schema_diff import (
+    add_class,
+    add_field,
+    add_index,
+    apply_changes,
+    drop_class,
+    drop_field,
+    drop_index,
+)
 
 DEAL = ClassSchema.new("Deal", {"title": Field("String"), "old": Field("Number")})
 FIRST = Migration(1, "deals", (add_class(DEAL),))
@@ -26,12 +34,17 @@ def _as_lead(deal):
         deal["stage"] = "lead"
 
 
-THIRD = Migration(3, "old is gone", (drop_field("Deal", "old"), add_index("Deal", Index("s", (("stage", False),)))))
+THIRD = Migration(
+    3, "old is gone", (drop_field("Deal", "old"), add_index("Deal", Index("s", (("stage", False),))))
+)
 
 # --- the difference ---
 
 fields = st.builds(
-    Field, st.sampled_from(["String", "Number", "Array"]), required=st.booleans(), description=st.sampled_from(["", "x"])
+    Field,
+    st.sampled_from(["String", "Number", "Array"]),
+    required=st.booleans(),
+    description=st.sampled_from(["", "x"]),
 )
 indexes = st.lists(st.sampled_from(["objectId", "createdAt"]), min_size=1, max_size=2, unique=True)
 classes = st.builds(
@@ -64,7 +77,10 @@ def test_a_difference_applied_is_the_other_schema(old, new):
 def test_a_difference_says_what_is_lost():
     other = ClassSchema.new("Deal", {"title": Field("Array"), "new": Field("Date")})
     lost = [str(change) for change in Schema([DEAL]).diff(Schema([other])) if change.is_destructive]
-    assert lost == ["drop field Deal.old; its values go", "change field Deal.title (String to Array); its values go"]
+    assert lost == [
+        "drop field Deal.old; its values go",
+        "change field Deal.title (String to Array); its values go",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +116,11 @@ def test_migrations_run_once(tmp_path):
         assert report.before == 1
         assert PFQuery("Deal").where_key("stage", equal_to="lead").count() == 10
         assert "old" not in engine.schema.get("Deal").fields
-        assert [item.name for item in engine.migrations()] == ["deals", "every deal has a stage", "old is gone"]
+        assert [item.name for item in engine.migrations()] == [
+            "deals",
+            "every deal has a stage",
+            "old is gone",
+        ]
         assert engine.migrations()[1].changes == ("add field Deal.stage (String)",)
         assert engine.migrate([FIRST, stages, THIRD]).ran == ()
         assert engine.check() == []
@@ -206,7 +226,10 @@ def test_a_dropped_class_takes_its_objects_along():
 
 def test_a_pointer_keeps_its_values_when_its_targets_change():
     one, two, anything = Field("Pointer", ("A",)), Field("Pointer", ("A", "B")), Field("Pointer")
-    with parsekit.open(schema=Schema([ClassSchema.new("Note", {"p": anything})])) as engine, engine.acting_as_master():
+    with (
+        parsekit.open(schema=Schema([ClassSchema.new("Note", {"p": anything})])) as engine,
+        engine.acting_as_master(),
+    ):
         PFObject("Note", p=Pointer("A", "a1")).save()
         PFObject("Note").save()
         steps = [one, two, one, anything]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+)
 
 import parsekit
 from parsekit import PFObject, PFQuery
@@ -91,7 +100,9 @@ class Notes(RuleBasedStateMachine):
 
     @rule(name=notes, text=TEXTS)
     def assign(self, name: str, text: str) -> None:
-        self._change(name, lambda note: note.__setitem__("text", text), lambda fields: fields.update(text=text))
+        self._change(
+            name, lambda note: note.__setitem__("text", text), lambda fields: fields.update(text=text)
+        )
 
     @rule(name=notes)
     def remove_key(self, name: str) -> None:
@@ -140,10 +151,8 @@ class Notes(RuleBasedStateMachine):
     @rule()
     def roll_back(self) -> None:
         error = ZeroDivisionError()
-        try:
+        with contextlib.suppress(ZeroDivisionError):
             self.blocks.pop().__exit__(ZeroDivisionError, error, None)
-        except ZeroDivisionError:
-            pass
         self.model = self.saved.pop()
 
     @precondition(lambda self: not self.blocks)
@@ -175,7 +184,9 @@ class Notes(RuleBasedStateMachine):
         if not hasattr(self, "engine"):
             return
         found = PFQuery("Note").limit(10_000).find()
-        assert {note.object_id: {key: note[key] for key in note.keys() if key != "ACL"} for note in found} == self.model  # noqa: SIM118
+        assert {
+            note.object_id: {key: note[key] for key in list(note.keys()) if key != "ACL"} for note in found
+        } == self.model
 
 
 TestNotes = Notes.TestCase

@@ -352,8 +352,9 @@ class LiveQueries:
         kind = subscription.kind or engine.class_for(class_name)
         context = ResultContext(shape, subscription.projection is None)
         obj: PFObject = kind.from_fields(context, object_id, fields)
-        if subscription.projection is not None:
-            obj.local_state.complete = False
+        local = obj.local_state
+        if subscription.projection is not None and local is not None:
+            local.complete = False
         if subscription.state.include:
             view = engine.view(subscription.principal)
             # an include that is refused leaves a pointer: the event itself is the subscriber's

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from parsekit.acl.principal import Principal
-from parsekit.errors import ParsekitError
+from parsekit.errors import ParsekitError, SchemaError
 from parsekit.migrations import (
     AppliedMigration,
     Migration,
@@ -89,6 +89,8 @@ def _run(engine: ParseEngine, connection: Connection, item: Migration) -> Applie
                 item.function(step)
     except MigrationError as error:
         raise MigrationError(f"{item}: {error}") from error
+    except SchemaError as error:
+        raise MigrationError(f"{item}: {'; '.join(error.problems)}; nothing of it is kept") from error
     except ParsekitError as error:
         raise MigrationError(f"{item}: {error}; nothing of it is kept") from error
     now = engine.options.clock()

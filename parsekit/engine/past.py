@@ -146,7 +146,10 @@ class PastView:
             wanted = ((asked - set(state.exclude_keys)) | _ALWAYS) & shown.keys()
             shown = {key: shown[key] for key in wanted}
         shape = ResultShape(state.class_name, NO_FIELDS, engine=self.engine, classes=self.engine.class_for)
-        return kind.from_fields(ResultContext(shape, complete), str(fields["objectId"]), shown)
+        obj = kind.from_fields(ResultContext(shape, complete), str(fields["objectId"]), shown)
+        if obj.local_state is not None:
+            obj.local_state.complete = complete
+        return obj
 
     # -- the rows of a class, then ---------------------------------------------------------------
 

@@ -65,7 +65,9 @@ def _settled_argument(argument: object, now: datetime) -> object:
     return argument
 
 
-def dependencies(state: QueryState, relation_of: RelationTarget, pointer_of: RelationTarget) -> frozenset[str]:
+def dependencies(
+    state: QueryState, relation_of: RelationTarget, pointer_of: RelationTarget
+) -> frozenset[str]:
     """The classes that decide, besides each object by itself, whether it is in the result; empty for most queries.
 
     The class itself is among them when the members of its relations are asked for.

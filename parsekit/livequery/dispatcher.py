@@ -7,7 +7,8 @@
    image of an object is looked at with the rights before the transaction, every later one with the rights after it,
    so that nobody who lost the right to see an object hears what became of it in the same transaction;
 3. objects that did not change: whoever gained or lost rights hears of those that came into sight or went out of it,
-   or show more or less than before (an update), and queries that depend on other classes (``dependents``) are read anew where those changed.
+   or show more or less than before (an update); and queries that depend on other classes (``dependents``) are read
+   anew where those changed.
 
 Law L5: after the events of journal position n, what they add up to is the query run at position n.
 
@@ -170,9 +171,12 @@ class Dispatcher:
         for dependent in dirty:
             dependent.compile(self._reader.lookup(dependent.class_name, dependent.audience.rights.principal))
         touched: dict[str, set[str]] = {}
+        finals = _finals(transitions) if len(transitions) > 1 else {}
         for transition in transitions:
             ids = touched.setdefault(transition.class_name, set())
-            self._dispatch(transition, first=transition.object_id not in ids)
+            first = transition.object_id not in ids
+            final = finals.get((transition.class_name, transition.object_id))
+            self._dispatch(Showing(transition, first=first, final=final), transition.class_name, first=first)
             ids.add(transition.object_id)
         self._rescan(renewed, touched, position)
         for dependent in dirty:
@@ -212,13 +216,12 @@ class Dispatcher:
             if everything or not dependent.depends.isdisjoint(changed)
         ]
 
-    def _dispatch(self, transition: Transition, *, first: bool) -> None:
-        showing = Showing(transition)
-        index = self._indexes.get(transition.class_name)
+    def _dispatch(self, showing: Showing, class_name: str, *, first: bool) -> None:
+        index = self._indexes.get(class_name)
         if index is not None:
-            for group in index.candidates(transition.before, transition.after):
+            for group in index.candidates(showing.before, showing.after):
                 self._match(group, showing, first=first)
-        for dependent in list(self._dependents.get(transition.class_name, {}).values()):
+        for dependent in self._dependents.get(class_name, {}).values():
             self._match_dependent(dependent, showing, first=first)
 
     def _match(self, group: Group, showing: Showing, *, first: bool) -> None:
@@ -256,9 +259,15 @@ class Dispatcher:
         if kind is None:
             return
         for subscription in audience.subscriptions:
-            if subscription.watch and kind in ("update", "create") and not showing.touches(subscription.watch):
+            if (
+                subscription.watch
+                and kind in ("update", "create")
+                and not showing.touches(subscription.watch)
+            ):
                 continue
-            self._deliver(subscription, showing.occurrence(kind, old, audience.rights, subscription.projection))
+            self._deliver(
+                subscription, showing.occurrence(kind, old, audience.rights, subscription.projection)
+            )
 
     # -- objects that did not change ----------------------------------------------------------------
 
@@ -324,3 +333,15 @@ class Dispatcher:
             for subscription in audience.subscriptions:
                 subscription.fail(error)
                 self._dead.append(subscription)
+
+
+def _finals(transitions: Sequence[Transition]) -> dict[tuple[str, str], Fields | None]:
+    """What the objects with several changes are after the last of them; before it, where that deletes them."""
+    seen: set[tuple[str, str]] = set()
+    finals: dict[tuple[str, str], Fields | None] = {}
+    for item in transitions:
+        place = (item.class_name, item.object_id)
+        if place in seen:
+            finals[place] = item.before if item.after is None else item.after
+        seen.add(place)
+    return finals

@@ -23,7 +23,7 @@ __all__ = ["Arrival", "explain_arrival"]
 @final
 @attrs.frozen(slots=True)
 class Arrival:
-    """Whether the next change of an object reaches a subscription. ``reasons`` say why not, ``notes`` what else holds."""
+    """Whether changes of an object reach a subscription. ``reasons`` say why not, ``notes`` what else holds."""
 
     arrives: bool
     reasons: tuple[str, ...] = ()

@@ -25,13 +25,33 @@ __all__ = ["Transition", "change_transition", "journal_transitions"]
 class ChangeLike(Protocol):
     """What ``engine.write.Change`` offers."""
 
-    sequence: int
-    class_name: str
-    object_id: str
-    kind: ChangeKind
-    before: Fields | None
-    after: Fields | None
-    original: Fields | None
+    @property
+    def sequence(self) -> int:
+        """Its journal number."""
+
+    @property
+    def class_name(self) -> str:
+        """The class."""
+
+    @property
+    def object_id(self) -> str:
+        """The object."""
+
+    @property
+    def kind(self) -> ChangeKind:
+        """What happened."""
+
+    @property
+    def before(self) -> Fields | None:
+        """The changed keys before."""
+
+    @property
+    def after(self) -> Fields | None:
+        """The changed keys after."""
+
+    @property
+    def original(self) -> Fields | None:
+        """Of an update: the whole object before."""
 
 
 @final
@@ -86,7 +106,9 @@ def change_transition(change: ChangeLike, relations: Mapping[str, Value]) -> Tra
 
 
 def journal_transitions(
-    entries: Sequence[JournalEntry], rows: Mapping[tuple[str, str], Fields], newer: Iterable[JournalEntry] = ()
+    entries: Sequence[JournalEntry],
+    rows: Mapping[tuple[str, str], Fields],
+    newer: Iterable[JournalEntry] = (),
 ) -> list[Transition]:
     """The images of journal entries, in order.
 
@@ -112,4 +134,6 @@ def _undone(entry: JournalEntry, after: Fields | None) -> Fields | None:
         return None
     if entry.kind == "delete":
         return entry.before
-    return None if after is None else _applied(after, _without_relations(entry.after or {}), entry.before or {})
+    return (
+        None if after is None else _applied(after, _without_relations(entry.after or {}), entry.before or {})
+    )

@@ -123,7 +123,9 @@ class _Observed(Generic[S]):
         A handler that raises is reported to the log ``parsekit.livequery`` and called for the next step again.
         """
         if self._thread is not None:
-            raise EngineError("observe: it has a handler already; observe the query a second time for another one")
+            raise EngineError(
+                "observe: it has a handler already; observe the query a second time for another one"
+            )
         self._thread = threading.Thread(
             target=self._run, args=(handler,), name="parsekit-observed", daemon=True
         )

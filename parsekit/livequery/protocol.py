@@ -12,7 +12,7 @@ What a subscription means is said elsewhere (``subscription``, ``dispatcher``); 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Final, Literal, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, final
 
 import attrs
 
@@ -162,7 +162,7 @@ Request: TypeAlias = Connect | Subscribe | Unsubscribe
 Answer: TypeAlias = Connected | Subscribed | Unsubscribed | ObjectEvent | ProtocolError
 
 
-class ProtocolProblem(ParseError):
+class ProtocolProblem(ParseError):  # noqa: N818 - ProtocolError is the message that answers it
     """A frame that is no message: code 1 (malformed) or 3 (unknown operation). ``answer`` is what to send back."""
 
     default_code = SCHEMA_VIOLATION
@@ -224,11 +224,11 @@ def parse_request(frame: str | bytes | Mapping[str, JSON]) -> Request:
     json = _frame(frame)
     match json.get("op"):
         case "connect":
-            return _read(Connect, json)
+            return cast(Connect, _read(Connect, json))
         case "subscribe" | "update":
             return _read_subscribe(json)
         case "unsubscribe":
-            return _read(Unsubscribe, json)
+            return cast(Unsubscribe, _read(Unsubscribe, json))
     raise ProtocolProblem("Get unknown operation", code=UNKNOWN_OPERATION, request_id=_number(json))
 
 
@@ -241,7 +241,7 @@ def parse_answer(frame: str | bytes | Mapping[str, JSON]) -> Answer:
     json = _frame(frame)
     op = json.get("op")
     if isinstance(op, str) and op in _EVENTS:
-        return _read(ObjectEvent, json, op=op)
+        return cast(ObjectEvent, _read(ObjectEvent, json, op=op))
     kinds: dict[Any, type[Any]] = {
         "connected": Connected,
         "subscribed": Subscribed,
@@ -322,21 +322,19 @@ def _read_subscribe(json: Mapping[str, JSON]) -> Subscribe:
     _refuse_others(json, {"op", "requestId", "query", "sessionToken"})
     class_name, where = query.get("className"), query.get("where")
     if not isinstance(class_name, str) or not isinstance(where, Mapping):
-        raise ProtocolProblem(
-            f"{json['op']}: query needs a className and a where object", request_id=number
-        )
+        raise ProtocolProblem(f"{json['op']}: query needs a className and a where object", request_id=number)
     asked = SubscribedQuery(
         class_name=class_name,
         where=where,
         keys=_names(query, "keys", number) or _names(query, "fields", number),
         watch=_names(query, "watch", number),
     )
-    return Subscribe(
-        request_id=number, query=asked, session_token=token, replaces=json.get("op") == "update"
-    )
+    return Subscribe(request_id=number, query=asked, session_token=token, replaces=json.get("op") == "update")
 
 
-def _names(query: Mapping[str, JSON], name: Literal["keys", "fields", "watch"], number: int) -> tuple[str, ...] | None:
+def _names(
+    query: Mapping[str, JSON], name: Literal["keys", "fields", "watch"], number: int
+) -> tuple[str, ...] | None:
     """A list of keys; ``fields`` is what clients before 5.0 call ``keys``."""
     names = query.get(name)
     if names is None:

@@ -1,7 +1,7 @@
 """What a principal may see of a class, ready to be asked for each change.
 
-Everything here is the policy's answer (``acl.policy``) in a form that is quick to ask: the ids that an ACL may name, the
-pointer permissions as a predicate, the fields to strip. A principal whom the class refuses sees nothing.
+Everything here is the policy's answer (``acl.policy``) in a form that is quick to ask: the ids that an ACL may name,
+the pointer permissions as a predicate, the fields to strip. A principal whom the class refuses sees nothing.
 """
 
 from __future__ import annotations

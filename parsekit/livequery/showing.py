@@ -42,10 +42,16 @@ def _value_at(fields: Fields | None, key: str) -> list[Value | Missing]:
 class Showing:
     """One change and the answers given about it so far."""
 
-    __slots__ = ("_after_readers", "_before_readers", "_made", "_saw", "_sees", "_shown", "_transition")
+    __slots__ = (
+        "_after_readers", "_before_readers", "_final", "_first", "_made", "_saw", "_sees", "_shown", "_transition",
+    )  # fmt: skip
 
-    def __init__(self, transition: Transition) -> None:
+    def __init__(self, transition: Transition, *, first: bool = True, final: Fields | None = None) -> None:
+        """``first``: no earlier change of the object is committed together with it; ``final``: what the object is after
+        the last of several that are, so that nobody hears of a state that was hidden by the time of the commit."""
         self._transition = transition
+        self._first = first
+        self._final = None if final is None else (final, readers_of(final))
         self._before_readers = readers_of(transition.before)
         self._after_readers = (
             self._before_readers if transition.before is transition.after else readers_of(transition.after)
@@ -80,7 +86,10 @@ class Showing:
         known = self._saw.get(rights)
         if known is None:
             fields = self._transition.before
-            known = self._saw[rights] = fields is not None and rights.sees(fields, self._before_readers)
+            known = fields is not None and rights.sees(fields, self._before_readers)
+            if known and not self._first and self._final is not None:
+                known = rights.sees(*self._final)
+            self._saw[rights] = known
         return known
 
     def sees(self, rights: Rights) -> bool:
@@ -88,7 +97,10 @@ class Showing:
         known = self._sees.get(rights)
         if known is None:
             fields = self._transition.after
-            known = self._sees[rights] = fields is not None and rights.sees(fields, self._after_readers)
+            known = fields is not None and rights.sees(fields, self._after_readers)
+            if known and self._final is not None:
+                known = rights.sees(*self._final)
+            self._sees[rights] = known
         return known
 
     def shows_otherwise(self, old: Rights, new: Rights) -> bool:

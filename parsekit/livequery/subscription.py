@@ -6,7 +6,7 @@ while there is something to handle. So a slow handler delays its own subscriptio
 ``on_error`` (else to the log ``parsekit.livequery``) and the next event is handled.
 
 The queue holds 1,000 events unless told otherwise. When it is full the subscription closes: what is queued still
-arrives, then ``SubscriptionLagged`` with the number to resume from. Which events there are is decided in ``dispatcher``.
+arrives, then ``SubscriptionLagged`` with the number to resume from. Which events there are: ``dispatcher``.
 """
 
 from __future__ import annotations

@@ -338,7 +338,8 @@ class Database:
             # not at every commit: waking a thread costs more than a small commit does
             self._wake_at = pages + _CHECKPOINT_PAGES
             if pages >= _INLINE_PAGES:
-                with contextlib.suppress(apsw.BusyError, apsw.FullError):
+                # whatever goes wrong here, the commit is done; the pages stay in the WAL, and a later one tries again
+                with contextlib.suppress(apsw.Error):
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 return apsw.SQLITE_OK
             if self._checkpointer is None:
@@ -389,14 +390,17 @@ class _Checkpointer:
         self._thread.join()
 
     def _run(self) -> None:
-        connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
+        except apsw.Error:
+            return  # commits copy the pages themselves, when there are very many
         try:
             while True:
                 self._wake.wait()
                 self._wake.clear()
                 if self._stopping:
                     return
-                with contextlib.suppress(apsw.BusyError, apsw.FullError):  # the next commit wakes us again
+                with contextlib.suppress(apsw.Error):  # the next commit wakes us again
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         finally:
             connection.close()

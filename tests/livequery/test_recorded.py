@@ -23,7 +23,7 @@ SEQUENCES = load_json("livequery.json")["sequences"]
 LEFT_OUT = {"objectId", "createdAt", "updatedAt", "className"}
 ARRAY_OPERATIONS = {"Add", "AddUnique", "Remove"}
 EMPTIED_ON_POSTGRESQL = {("l-001", 2), ("l-085", 5)}
-"""Steps whose Remove names no element: PostgreSQL answers with an empty array, MongoDB (and parsekit) with all of it."""
+"""Steps whose Remove names no element: PostgreSQL answers with an empty array, MongoDB with all of it."""
 
 
 def _put(engine: parsekit.ParseEngine, class_name: str, object_id: str, values: dict[str, Any]) -> None:
@@ -94,9 +94,7 @@ def _touched_arrays(step: dict[str, Any]) -> set[str]:
     }
 
 
-def _comparable(
-    fields: dict[str, Any], as_sets: set[str], left_out: Collection[str] = ()
-) -> dict[str, Any]:
+def _comparable(fields: dict[str, Any], as_sets: set[str], left_out: Collection[str] = ()) -> dict[str, Any]:
     result = {}
     for key, value in fields.items():
         if key in LEFT_OUT or key in left_out or value is None or value == []:
@@ -148,4 +146,6 @@ def test_decoding_is_of_this_corpus() -> None:
     """The corpus has every kind of event, so that a replay of nothing cannot pass."""
     kinds = {event["op"] for item in SEQUENCES for step in item["steps"] for event in step["events"]}
     assert kinds == {"create", "enter", "update", "leave", "delete"}
-    assert decode_value({"__type": "Pointer", "className": "A", "objectId": "b"}) == parsekit.Pointer("A", "b")
+    assert decode_value({"__type": "Pointer", "className": "A", "objectId": "b"}) == parsekit.Pointer(
+        "A", "b"
+    )

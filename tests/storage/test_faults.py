@@ -51,6 +51,42 @@ def test_a_failing_disk_leaves_nothing_half_written(tmp_path, error, calls, text
             assert _titles() == saved | {"last"}
 
 
+def test_an_io_error_in_the_middle_of_a_transaction_cannot_be_caught_away(tmp_path):
+    """SQLite rolls everything back then; what comes after in the block must not be written on its own."""
+    with in_use(FailingVFS()) as vfs, parsekit.open(tmp_path / "a.db") as engine:
+        PFObject("Note", title="first", body="").save()
+        engine.store.database.writer.pragma("cache_size", 5)  # so that pages are written before the commit
+        with pytest.raises(StorageError), engine.transaction():
+            PFObject("Note", title="second", body="x" * 50_000).save()
+            vfs.fail(apsw.IOError, ("write",), 0)
+            with pytest.raises(StorageError, match="I/O error"):
+                PFObject("Note", title="third", body="x" * 200_000).save()
+            vfs.recover()
+            PFObject("Note", title="fourth", body="").save()
+        assert vfs.failed
+        assert _titles() == {"first"}
+        assert engine.check() == []
+        PFObject("Note", title="fifth", body="").save()
+        assert _titles() == {"first", "fifth"}
+
+
+def test_a_checkpoint_that_fails_fails_no_save(tmp_path):
+    """The commit is in the WAL by then. Enough is written for both ways of copying it back."""
+    with in_use(FailingVFS()) as vfs:
+        with parsekit.open(tmp_path / "a.db", journal=False) as engine:
+            vfs.fail(apsw.IOError, ("write", "sync"), 0, suffix="a.db")
+            for number in range(45):
+                PFObject.save_all(
+                    [PFObject("Note", title=f"{number}-{n}", body="x" * 100_000) for n in range(16)]
+                )
+            assert vfs.failed
+            assert PFQuery("Note").count() == 45 * 16
+            vfs.recover()
+            assert engine.check() == []
+        with parsekit.open(tmp_path / "a.db") as engine:
+            assert PFQuery("Note").count() == 45 * 16
+
+
 def test_a_failing_backup_leaves_no_copy(tmp_path):
     with in_use(FailingVFS()) as vfs, parsekit.open(tmp_path / "a.db") as engine:
         PFObject("Note", title="x" * 50_000).save()
@@ -74,20 +110,22 @@ def test_full_synchronous_survives_power_loss(tmp_path, seed):
     lot = random.Random(seed)
     (tmp_path / "live").mkdir()
     lost = []
-    with in_use(PowerLossVFS()) as vfs:
-        with parsekit.open(tmp_path / "live" / "a.db", synchronous="FULL") as engine:
-            acknowledged = set()
-            for number in range(40):
-                note = PFObject("Note", title=f"{number}", body="x" * lot.randrange(4000))
-                note.save()
-                acknowledged.add(note["title"])
-                if number % 10 == 5:
-                    engine.store.database.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                if lot.random() < 0.25:
-                    folder = tmp_path / f"lost{number}"
-                    folder.mkdir()
-                    vfs.surviving(folder, lot)
-                    lost.append((folder, set(acknowledged)))
+    with (
+        in_use(PowerLossVFS()) as vfs,
+        parsekit.open(tmp_path / "live" / "a.db", synchronous="FULL") as engine,
+    ):
+        acknowledged = set()
+        for number in range(40):
+            note = PFObject("Note", title=f"{number}", body="x" * lot.randrange(4000))
+            note.save()
+            acknowledged.add(note["title"])
+            if number % 10 == 5:
+                engine.store.database.writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if lot.random() < 0.25:
+                folder = tmp_path / f"lost{number}"
+                folder.mkdir()
+                vfs.surviving(folder, lot)
+                lost.append((folder, set(acknowledged)))
     assert lost
     for folder, expected in lost:
         assert _survivors(folder / "a.db") == expected
@@ -97,7 +135,10 @@ def test_normal_synchronous_may_lose_the_last_saves_and_is_never_torn(tmp_path):
     lot = random.Random(7)
     (tmp_path / "live").mkdir()
     lost = []
-    with in_use(PowerLossVFS()) as vfs, parsekit.open(tmp_path / "live" / "a.db", synchronous="NORMAL") as engine:
+    with (
+        in_use(PowerLossVFS()) as vfs,
+        parsekit.open(tmp_path / "live" / "a.db", synchronous="NORMAL") as engine,
+    ):
         titles = []
         for number in range(60):
             PFObject("Note", title=f"{number}", body="x" * lot.randrange(4000)).save()

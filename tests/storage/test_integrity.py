@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 import parsekit
-from parsekit import ClassSchema, Field, Index, PFACL, PFGeoPoint, PFObject, Schema
+from parsekit import PFACL, ClassSchema, Field, Index, PFGeoPoint, PFObject, Schema
 from parsekit.cli import main
 from parsekit.storage import functions
 
@@ -55,7 +55,9 @@ DAMAGE = {
 def sound(tmp_path_factory):
     path = tmp_path_factory.mktemp("sound") / "a.db"
     with parsekit.open(path, schema=SCHEMA) as engine, engine.acting_as_master():
-        notes = [PFObject("Note", title=f"some words {n}", n=n, place=PFGeoPoint(n, n), tags=[n]) for n in range(6)]
+        notes = [
+            PFObject("Note", title=f"some words {n}", n=n, place=PFGeoPoint(n, n), tags=[n]) for n in range(6)
+        ]
         notes[2].acl = PFACL.from_json({"someone": {"read": True}})
         PFObject.save_all(notes)
         notes[0].relation("others").add_object(notes[1])

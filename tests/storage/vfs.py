@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the methods have SQLite's names
 """SQLite file systems for tests: one that fails on demand, one that remembers what would survive a power loss.
 
 Both wrap the operating system's and become the default while they are in use, so that the code under test opens its
@@ -82,15 +83,18 @@ class FailingVFS(_VFS):
         self.countdown = 0
         self.error = None
         self.failed = 0
+        self.suffix = ""
 
-    def fail(self, error, calls, after):
+    def fail(self, error, calls, after, suffix=""):
+        """Of files whose names end in ``suffix``."""
         self.error, self.calls, self.countdown, self.failed = error, frozenset(calls), after, 0
+        self.suffix = suffix
 
     def recover(self):
         self.error = None
 
     def before(self, call, path):
-        if self.error is None or call not in self.calls:
+        if self.error is None or call not in self.calls or not path.endswith(self.suffix):
             return
         if self.countdown > 0:
             self.countdown -= 1
