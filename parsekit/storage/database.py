@@ -23,6 +23,7 @@ import apsw
 
 from parsekit.errors import EngineClosedError, EngineError, StorageError
 from parsekit.storage import ddl
+from parsekit.storage.checkpointer import Checkpointer
 
 __all__ = ["Connection", "Database", "Synchronous", "storage_error"]
 
@@ -98,7 +99,7 @@ class Database:
         self._write_lock = threading.RLock()
         self._owner = 0
         self._depth = 0
-        self._checkpointer: _Checkpointer | None = None
+        self._checkpointer: Checkpointer | None = None
         self._wake_at = _CHECKPOINT_PAGES
         self.on_commit: Callable[[], None] | None = None
         self.on_rollback: Callable[[], None] | None = None
@@ -343,7 +344,7 @@ class Database:
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 return apsw.SQLITE_OK
             if self._checkpointer is None:
-                self._checkpointer = _Checkpointer(self.path)
+                self._checkpointer = Checkpointer(self.path)
             self._checkpointer.wake()
         return apsw.SQLITE_OK
 
@@ -369,38 +370,3 @@ class Database:
         self._local = threading.local()
         if self._folder:
             self._cleanup()
-
-
-class _Checkpointer:
-    """Copies the WAL into the database on a thread of its own, so that no commit pays for it."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="parsekit-checkpoint", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        self._wake.set()
-
-    def stop(self) -> None:
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
-        except apsw.Error:
-            return  # commits copy the pages themselves, when there are very many
-        try:
-            while True:
-                self._wake.wait()
-                self._wake.clear()
-                if self._stopping:
-                    return
-                with contextlib.suppress(apsw.Error):  # the next commit wakes us again
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        finally:
-            connection.close()

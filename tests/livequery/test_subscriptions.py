@@ -169,7 +169,11 @@ def test_hidden_fields_can_neither_be_asked_for_nor_watched() -> None:
 
 
 def test_a_transaction_or_no_journal_is_no_place_to_subscribe() -> None:
-    with parsekit.open(":memory:") as engine, engine.transaction(), pytest.raises(EngineError, match="transaction"):
+    with (
+        parsekit.open(":memory:") as engine,
+        engine.transaction(),
+        pytest.raises(EngineError, match="transaction"),
+    ):
         PFQuery("Deal").subscribe()
     with parsekit.open(":memory:", journal=False), pytest.raises(EngineError, match="journal"):
         PFQuery("Deal").subscribe()
