@@ -177,7 +177,8 @@ class Notes(RuleBasedStateMachine):
     @rule(text=TEXTS)
     def ask_for_prefix(self, text: str) -> None:
         found = PFQuery("Note").where_key("text", has_prefix=text).count()
-        assert found == sum(fields.get("text", "\0").startswith(text) for fields in self.model.values())
+        texts = [fields["text"] for fields in self.model.values() if "text" in fields]
+        assert found == sum(held.startswith(text) for held in texts)
 
     @invariant()
     def holds_what_it_should(self) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
-from parsekit._context import Binding
+from parsekit._context import Binding, current_binding
 from parsekit.acl.guard import check_keys, check_query_fields, read_operation
 from parsekit.engine.including import attach_includes
 from parsekit.engine.live_reading import LiveReader, fields_of
@@ -157,12 +157,10 @@ class LiveQueries:
     def _check(self, state: QueryState, binding: Binding, watch: tuple[str, ...]) -> _Checked:
         """Whether the query may be followed. Raises as a find would."""
         engine = self._engine
-        if self._closed or not engine.options.journal:
-            raise EngineError(
-                "subscribe: live events come from the journal; open the engine with journal=True"
-                if not self._closed
-                else "subscribe: the engine has been closed; open it again"
-            )
+        if self._closed:
+            raise EngineError("subscribe: the engine has been closed; open it again")
+        if not engine.options.journal:
+            raise EngineError("subscribe: events come from the journal; open the engine with journal=True")
         if engine.store.database.in_write:
             raise EngineError("subscribe: inside a transaction; subscribe before it begins or after it ends")
         if state.from_local or (state.dialect is not None and state.dialect != Dialect.SERVER):
@@ -371,8 +369,6 @@ class LiveQueries:
 
     def explain(self, subscription: Subscription[Any], obj: PFObject) -> Arrival:
         """Whether the object is in the subscription's result, and if not why."""
-        from parsekit._context import current_binding
-
         state = subscription.state
         if obj.class_name != state.class_name or obj.object_id is None:
             reason = f"the subscription is to {state.class_name}, the object is a {obj.class_name}"

@@ -14,7 +14,7 @@ import attrs
 from parsekit.errors import EngineError
 from parsekit.storage import backup, journal, journal_reach
 from parsekit.storage.backup import Copy
-from parsekit.storage.integrity import Finding, check_database
+from parsekit.storage.findings import Finding
 from parsekit.values import date_to_ms
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Upkeep:
             EngineError: inside a transaction.
             StorageError: SQLite refused.
         """
+        from parsekit.storage.integrity import check_database  # sqlglot is imported when it is needed
+
         database = self._engine.store.database
         if database.in_write:
             raise EngineError(f"{database.place}: check() inside a transaction; end the transaction first")

@@ -78,6 +78,7 @@ class Dispatcher:
         self._reader = reader
         self._indexes: dict[str, ClassIndex] = {}
         self._dependents: dict[str, dict[str, Dependent]] = {}
+        self._depending: dict[str, dict[Dependent, None]] = {}
         self._rights: dict[_RightsKey, Rights] = {}
         self._holders: dict[Rights, dict[Audience, Group | Dependent]] = {}
         self._keys: dict[Rights, _RightsKey] = {}
@@ -127,6 +128,8 @@ class Dispatcher:
             found.members = self._reader.matching_ids(found.state, rights.principal)
             found.compile(self._reader.lookup(state.class_name, rights.principal))
             of_class[text] = found
+            for name in depends:
+                self._depending.setdefault(name, {})[found] = None
         return found
 
     def remove(self, subscription: Subscriber) -> None:
@@ -146,6 +149,8 @@ class Dispatcher:
         class_name = place.class_name
         if isinstance(place, Dependent):
             del self._dependents[class_name][place.text]
+            for name in place.depends:
+                del self._depending[name][place]
             return
         del place.audiences[rights.principal]
         if not place.audiences:
@@ -209,12 +214,10 @@ class Dispatcher:
             self._fail([audience], error)
 
     def _dirty(self, changed: set[str], *, everything: bool) -> list[Dependent]:
-        return [
-            dependent
-            for of_class in self._dependents.values()
-            for dependent in of_class.values()
-            if everything or not dependent.depends.isdisjoint(changed)
-        ]
+        if not self._depending:
+            return []
+        names = self._depending if everything else changed
+        return list(dict.fromkeys(item for name in names for item in self._depending.get(name, ())))
 
     def _dispatch(self, showing: Showing, class_name: str, *, first: bool) -> None:
         index = self._indexes.get(class_name)

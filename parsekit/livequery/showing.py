@@ -59,7 +59,7 @@ class Showing:
         self._saw: dict[Rights, bool] = {}
         self._sees: dict[Rights, bool] = {}
         self._shown: dict[tuple[Hashable, Projection | None, bool], Fields] = {}
-        self._made: dict[tuple[EventKind, Hashable, Hashable, Projection | None], Occurrence] = {}
+        self._made: dict[tuple[EventKind, bool, Hashable, Hashable, Projection | None], Occurrence] = {}
 
     @staticmethod
     def unchanged(class_name: str, fields: Fields, sequence: int) -> Showing:
@@ -120,7 +120,7 @@ class Showing:
         """The event for who had the rights ``old`` and has ``new``."""
         gone = kind in ("leave", "delete") and not self.sees(new)
         known_before = kind in ("update", "leave", "enter") and self.saw(old)
-        key = (kind, old.lens if gone else new.lens, old.lens if known_before else None, projection)
+        key = (kind, gone, old.lens if gone else new.lens, old.lens if known_before else None, projection)
         made = self._made.get(key)
         if made is None:
             item = self._transition

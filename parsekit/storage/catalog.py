@@ -8,7 +8,7 @@ Each change bumps the database's *generation*, by which other connections and pr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import final
 
@@ -16,13 +16,11 @@ import apsw
 import attrs
 
 from parsekit.errors import DuplicateValueError, SchemaError, StorageError
-from parsekit.schema import ClassSchema, Index, Schema
+from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
-from parsekit.storage.dotted import dotted_sql
 from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
-from parsekit.storage.pointer_forms import convert_pointers, is_convertible
 
 __all__ = [
     "Catalog",
@@ -156,7 +154,11 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
         field, before = item.fields.get(key), old.schema.fields[key]
         if field is None or field.type != before.type:
             return False
-        return before.type != "Pointer" or field.target == before.target or is_convertible(before, field)
+        return (
+            before.type != "Pointer"
+            or field.target == before.target
+            or _is_convertible_pointer(before, field)
+        )
 
     gone = [key for key in old.columns if not stays(key)]
     if gone:
@@ -171,7 +173,7 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
         for statement in ddl.drop_column(old.table, old.columns[key]):
             connection.execute(statement)
     known = {key: column.names for key, column in old.columns.items() if key not in gone}
-    convert_pointers(connection, old, item, known)
+    _convert_pointers(connection, old, item, known)
     layout = ClassLayout.of(item, old.table, assign_columns(item, known), old.null_keys & item.fields.keys())
     for key, column in layout.columns.items():
         if key in known:
@@ -223,8 +225,30 @@ def index_parts(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | N
             return None
         if path and column.field.type != "Object":
             return None
-        parts.append((dotted_sql(column, path) if path else ddl.quote(column.name), descending))
+        parts.append((_dotted(column, path) if path else ddl.quote(column.name), descending))
     return parts
+
+
+def _is_convertible_pointer(before: Field, after: Field) -> bool:
+    """Whether pointers of ``before`` can be stored as ``after`` wants them: all, or those that lead to its class."""
+    return (before.target is None) != (after.target is None)
+
+
+def _convert_pointers(
+    connection: apsw.Connection, old: ClassLayout, item: ClassSchema, kept: Collection[str]
+) -> None:
+    if any(old.schema.fields[key].target != item.fields[key].target for key in kept):
+        from parsekit.storage.pointer_forms import convert_pointers  # as below
+
+        convert_pointers(connection, old, item, kept)
+
+
+def _dotted(column: Column, path: str) -> str:
+    from parsekit.storage.dotted import (
+        dotted_sql,  # sqlglot is imported when it is needed, not with the engine
+    )
+
+    return dotted_sql(column, path)
 
 
 def _create_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:

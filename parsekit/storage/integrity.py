@@ -21,7 +21,6 @@ from parsekit.storage.acl_store import grants_of
 from parsekit.storage.catalog import Catalog, index_parts, load
 from parsekit.storage.database import Database
 from parsekit.storage.findings import Finding, error, warning
-from parsekit.storage.index_check import check_geo_index, check_text_index
 from parsekit.storage.journal_check import check_journal
 from parsekit.storage.layout import ClassLayout, Column, join_table, split_nulls
 
@@ -225,6 +224,8 @@ def _relations(connection: apsw.Connection, layout: ClassLayout) -> Iterator[Fin
 
 
 def _kept_indexes(connection: apsw.Connection, layout: ClassLayout) -> Iterator[Finding]:
+    from parsekit.storage.index_check import check_geo_index, check_text_index
+
     for column in layout.stored_columns():
         if column.field.type == "GeoPoint":
             yield from check_geo_index(connection, layout, column)

@@ -10,9 +10,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import apsw
-from sqlglot import exp
 
-from parsekit.storage import nodes
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout
 
 __all__ = ["Row", "row_positions", "whole_rows"]
@@ -33,6 +31,10 @@ def row_positions(layout: ClassLayout) -> dict[str, int]:
 
 @lru_cache(maxsize=512)
 def _statement(layout: ClassLayout) -> str:
+    from sqlglot import exp  # imported when it is needed, not with the engine
+
+    from parsekit.storage import nodes
+
     columns = [nodes.column(name) for name in _names(layout)]
     order = [exp.Ordered(this=nodes.column(RID_COLUMN))]
     return nodes.render(nodes.select(columns, nodes.table(layout.table), order=order))

@@ -31,7 +31,8 @@ def time_limit(connection: apsw.Connection, seconds: float) -> Iterator[None]:
     except apsw.InterruptError as error:
         raise TimeoutExceededError(
             "The query took too long.",
-            hint=f"its conditions ran for more than {seconds:g} s; narrow it by an indexed key, or raise query_time_limit_s",
+            hint=f"its conditions ran for more than {seconds:g} s; narrow it by an indexed key, "
+            "or raise query_time_limit_s",
         ) from error
     finally:
         connection.set_progress_handler(None)

@@ -1,4 +1,4 @@
-"""Subscriptions as their users meet them: handlers, iterating, overflow, transactions, explanations, other processes."""
+"""Subscriptions as their users meet them: handlers, iterating, overflow, transactions, other processes."""
 
 from __future__ import annotations
 
@@ -130,6 +130,26 @@ def test_losing_the_right_to_see_is_a_leave_without_anything_newer() -> None:
         created, left = subscription.pending()
         assert (created.kind, left.kind) == ("create", "leave")
         assert left.object["amount"] == 1
+
+
+def test_one_leave_is_not_shown_to_who_may_not_see_it() -> None:
+    """Both hear a leave of the same change: one still sees the object, the other no longer does."""
+    with parsekit.open(":memory:") as engine:
+        subscriptions = []
+        for user in ("u1", "u2"):
+            with engine.acting_as(Principal.user(user)):
+                subscriptions.append(_won().subscribe())
+        with engine.acting_as_master():
+            deal = PFObject("Deal", stage="won", amount=1)
+            deal.save()
+            deal["stage"], deal["amount"] = "lost", 2
+            acl = PFACL()
+            acl.set_read_access(True, for_user_id="u1")
+            deal.acl = acl
+            deal.save()
+        first, second = ([event.object["amount"] for event in item.pending()] for item in subscriptions)
+        assert first == [1, 2]
+        assert second == [1, 1]
 
 
 def test_watch_and_keys() -> None:
