@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from parsekit.values import PFGeoPoint, PFPolygon, Pointer
 
 __all__ = [
-    "Ownership",
     "PFACL",
-    "PFFile",
     "ClassSchema",
     "Dialect",
     "EngineError",
     "Field",
     "Index",
+    "Ownership",
+    "PFFile",
     "PFGeoPoint",
     "PFObject",
     "PFPolygon",
