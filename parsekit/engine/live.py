@@ -232,9 +232,8 @@ class LiveQueries:
 
     def _relations(self, class_name: str) -> dict[str, Value]:
         layout = self._engine.store.catalog.layout(class_name)
-        if layout is None or not layout.relations:
-            return {}
-        return {key: RelationReference(target) for key, target in layout.relations.items()}
+        relations = {} if layout is None else layout.relations
+        return {key: RelationReference(target) for key, target in relations.items()}
 
     def _foreign(self) -> None:
         """Somebody committed; the changes of this process that were not handed over yet are taken along."""

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from parsekit.errors import SchemaError
 from parsekit.schema import ClassSchema
+from parsekit.storage import nodes
 from parsekit.storage.layout import ClassLayout
 
 __all__ = ["convert_pointers"]
@@ -46,10 +47,6 @@ def convert_pointers(
 
 def _update(table: str, name: str, *, widen: bool) -> str:
     """UPDATE of the cells that hold something: the prefix bound put in front, or its length cut off."""
-    from sqlglot import exp  # imported when it is needed, not with the engine
-
-    from parsekit.storage import nodes
-
     cell, prefix = nodes.column(name), exp.Placeholder()
     cut = exp.Add(this=nodes.call("length", prefix), expression=nodes.number(1))
     value = exp.DPipe(this=prefix, expression=cell) if widen else nodes.call("substr", cell, cut)
@@ -60,10 +57,6 @@ def _update(table: str, name: str, *, widen: bool) -> str:
 
 def _others(table: str, name: str) -> str:
     """SELECT of how many cells do not begin with a prefix, which is bound twice."""
-    from sqlglot import exp  # imported when it is needed, not with the engine
-
-    from parsekit.storage import nodes
-
     length = nodes.call("length", exp.Placeholder())
     start = nodes.call("substr", nodes.column(name), nodes.number(1), length)
     differs = exp.NEQ(this=start, expression=exp.Placeholder())
@@ -72,8 +65,4 @@ def _others(table: str, name: str) -> str:
 
 
 def _holds(name: str) -> exp.Expression:
-    from sqlglot import exp  # imported when it is needed, not with the engine
-
-    from parsekit.storage import nodes
-
     return exp.Not(this=exp.Is(this=nodes.column(name), expression=exp.Null()))

@@ -1,7 +1,8 @@
 """Writes ``docs/fidelity.md`` and the table in the README: the share of recorded answers that parsekit gives.
 
 Every recorded case that counts is a test, and every exception is a strict known gap, so both follow from the corpora
-and the gap lists alone; ``test_fidelity.py`` keeps them current. ``python -m tests.conformance.fidelity`` rewrites them.
+and the gap lists alone; ``test_fidelity.py`` keeps them current. ``python -m tests.conformance.fidelity``
+rewrites them.
 """
 
 from __future__ import annotations
