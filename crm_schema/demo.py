@@ -34,6 +34,7 @@ from parsekit.interchange import ImportReport
 __all__ = ["BoardRow", "DemoError", "pipeline_board", "run_demo"]
 
 _ROWS_AT_EACH_END: Final = 4
+_EVENT_TIMEOUT_S: Final = 5.0
 _BAR_WIDTH: Final = 40
 
 
@@ -265,14 +266,16 @@ def _show_move(show: _Show, person: User) -> None:
     engaged = open_deals(person).where_key("stage", equal_to=Stage.QUALIFIED)
     for deal in engaged.limit(1).find():
         show.title(f"{person.full_name} moves a deal on, and back")
-        for stage in (Stage.PROPOSAL, Stage.QUALIFIED):
-            with show.timed(f"a deal moved to {stage}"):
-                deal.stage = stage
-                deal.save()
-            counts = (
-                f"{_stage_count(Stage.QUALIFIED):,} qualified, {_stage_count(Stage.PROPOSAL):,} in proposal"
-            )
-            show.line(f"{deal.object_id} {deal.title}: {stage.label}. The board has {counts}")
+        with PFQuery(Deal).where_key("stage", equal_to=Stage.PROPOSAL).subscribe() as subscription:
+            for stage in (Stage.PROPOSAL, Stage.QUALIFIED):
+                with show.timed(f"a deal moved to {stage}, and the subscriber told"):
+                    deal.stage = stage
+                    deal.save()
+                    event = subscription.next(_EVENT_TIMEOUT_S)
+                counts = f"{_stage_count(Stage.QUALIFIED):,} qualified, {_stage_count(Stage.PROPOSAL):,} in proposal"
+                show.line(f"{deal.object_id} {deal.title}: {stage.label}. The board has {counts}")
+                told = "nothing" if event is None else f"{event.kind} {event.object.object_id}"
+                show.line(f"a subscriber to the proposals was told: {told}")
 
 
 def _stage_count(stage: Stage) -> int:
