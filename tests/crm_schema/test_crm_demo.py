@@ -44,6 +44,8 @@ def test_the_demo_runs_and_runs_again(tmp_path):
     assert BOARD in first.stdout
     assert "sales_pipeline.csv: 8800 rows read, 8800 kept, 0 refused\n" in first.stdout
     assert "repaired 1480 times: sales_pipeline.csv" in first.stdout
+    assert re.search(r"was told: enter \w{8}\n", first.stdout)
+    assert re.search(r"was told: leave \w{8}\n", first.stdout)
     assert re.search(
         r"Activity\s+15,011\s+0\n23,953 objects created in \d+\.\d\d s, in one transaction\n", first.stdout
     )
