@@ -226,3 +226,15 @@ def test_looking_at_a_database_does_not_make_one(tmp_path, capsys):
         assert main(arguments) == 1
         assert "there is no such file" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_runs_as_a_module_with_the_same_commands_and_exit_codes(database):
+    module = [sys.executable, "-m", "parsekit"]
+    counted = subprocess.run(
+        [*module, "count", str(database), "Deal", "--as-master"], capture_output=True, text=True, check=False
+    )
+    missing = subprocess.run(
+        [*module, "count", "nowhere.db", "Deal"], capture_output=True, text=True, check=False
+    )
+    assert (counted.returncode, counted.stdout.strip()) == (0, "120")
+    assert (missing.returncode, missing.stderr[:6]) == (1, "error:")
