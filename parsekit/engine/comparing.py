@@ -18,13 +18,14 @@ import attrs
 
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.principal import Principal, principal_ids
+from parsekit.engine.live_reading import fields_of
 from parsekit.object import PFObject
 from parsekit.query.ast import AclTest, And, Constraint, RelatedTo
 from parsekit.query.compare import DialectComparison, compare, sub_results
 from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
 from parsekit.query.subquery import Lookup
-from parsekit.values import MISSING, Pointer, Value
+from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -92,17 +93,10 @@ class ReadableObjects:
 
 
 def _row(obj: PFObject) -> Row:
-    row: Row = {"className": obj.class_name, "objectId": obj.object_id}
-    for key, moment in (("createdAt", obj.created_at), ("updatedAt", obj.updated_at)):
-        if moment is not None:
-            row[key] = moment
-    for key in obj.keys():  # noqa: SIM118 - its keys, not those of a dict
-        value = obj.raw(key)
-        if key == "ACL":
-            acl = obj.acl
-            value = MISSING if acl is None else acl.to_json()
-        if value is not MISSING:
-            row[key] = value
+    row: Row = {"className": obj.class_name, **fields_of(obj)}
+    for key in ("createdAt", "updatedAt"):
+        if row[key] is None:
+            del row[key]
     return row
 
 
