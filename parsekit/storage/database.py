@@ -14,6 +14,7 @@ import contextlib
 import shutil
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,9 +136,13 @@ class Database:
 
     def _open_writer(self) -> apsw.Connection:
         connection = self._connect(writable=True)
-        version = connection.pragma("user_version")
-        application = connection.pragma("application_id")
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        connection.execute("BEGIN")  # one state of the file: another engine may be making it right now
+        try:
+            version = connection.pragma("user_version")
+            application = connection.pragma("application_id")
+            tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+        finally:
+            connection.execute("COMMIT")
         if application != ddl.APPLICATION_ID and (tables or application):
             raise StorageError(
                 f"{self.place}: it is an SQLite database, but not one of parsekit's; give another path"
@@ -153,13 +158,25 @@ class Database:
             return connection
         if connection.readonly("main"):
             raise apsw.ReadOnlyError("attempt to write a readonly database")
-        connection.pragma("journal_mode", "wal")
+        self._use_wal(connection)
         connection.pragma("synchronous", self._synchronous)
         if application != ddl.APPLICATION_ID:
             self._create(connection)
         connection.wal_autocheckpoint(0)
         connection.set_wal_hook(self._after_commit)
         return connection
+
+    def _use_wal(self, connection: apsw.Connection) -> None:
+        """Switch to WAL; while another connection reads, SQLite refuses at once instead of waiting."""
+        deadline = time.monotonic() + self._busy_timeout_ms / 1000
+        while True:
+            try:
+                connection.pragma("journal_mode", "wal")
+                return
+            except apsw.BusyError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.005)
 
     def _create(self, connection: apsw.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

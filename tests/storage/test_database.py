@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import apsw
@@ -151,25 +152,18 @@ def test_a_busy_database_is_waited_for(path):
         assert PFQuery("Note").count() == 2
 
 
-def test_two_engines_may_make_one_file_at_once(path):
-    engines, errors = [], []
-    barrier = threading.Barrier(4)
+@pytest.mark.parametrize("attempt", range(20))
+def test_several_engines_may_make_one_file_at_once(path, attempt):
+    """Who looks while another one makes the file sees all of it or nothing, and waits for the switch to WAL."""
+    barrier = threading.Barrier(6)
 
     def run():
-        try:
-            barrier.wait()
-            engines.append(parsekit.open(path, busy_timeout_s=60))
-        except BaseException as error:
-            errors.append(error)
-            raise
+        barrier.wait()
+        return parsekit.open(path, busy_timeout_s=60)
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not errors
-    assert engines[0].check() == []
+    with ThreadPoolExecutor(6) as pool:
+        engines = [future.result() for future in [pool.submit(run) for _ in range(6)]]
+    assert engines[attempt % 6].check() == []
     for engine in engines:
         engine.close()
 
