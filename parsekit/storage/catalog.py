@@ -66,6 +66,8 @@ def bump_generation(connection: apsw.Connection) -> int:
 
 def load(connection: apsw.Connection) -> Catalog:
     """Read the catalog. Raises ``StorageError`` when an entry cannot be read."""
+    # the generation first: if another process commits in between, what is read is too new for it, and is read again
+    generation = read_generation(connection)
     rows: list[tuple[str, str, str, str, str]] = connection.execute(  # type: ignore[assignment]
         "SELECT name, table_name, definition, columns, null_keys FROM _pk_class ORDER BY position"
     ).fetchall()
@@ -79,7 +81,7 @@ def load(connection: apsw.Connection) -> Catalog:
             )
         names = {key: tuple(parts) for key, parts in json.loads(columns).items()}
         layouts[name] = ClassLayout.of(item, table, names, json.loads(null_keys))
-    return _catalog(read_generation(connection), layouts)
+    return _catalog(generation, layouts)
 
 
 def _definition(item: ClassSchema) -> str:

@@ -14,6 +14,8 @@ import pytest
 import parsekit
 from parsekit import EngineError, PFObject, PFQuery, StorageError
 from parsekit.errors import EngineClosedError
+from parsekit.schema import ClassSchema, Schema
+from parsekit.storage import catalog as catalogs
 from parsekit.storage import ddl
 from parsekit.storage.database import Database
 
@@ -342,3 +344,26 @@ def test_memory_has_snapshots():
             thread.start()
             thread.join(timeout=60)
         assert counts == [1]
+
+
+# --- the catalog ---
+
+
+def test_a_catalog_read_while_another_engine_commits_never_passes_for_the_newer_one(path):
+    """A class that appears between two statements of the reading is in the catalog, or its generation is older."""
+    with parsekit.open(path) as engine, parsekit.open(path) as other:
+        reader = engine.store.database.reader()
+        statements = 0
+
+        def between(*_):
+            nonlocal statements
+            statements += 1
+            if statements == 2:
+                other.apply_schema(Schema([ClassSchema.new("Latecomer")]))
+            return True
+
+        reader.exec_trace = between
+        seen = catalogs.load(reader)
+        reader.exec_trace = None
+        assert statements >= 2
+        assert seen.layout("Latecomer") is not None or seen.generation < catalogs.read_generation(reader)
