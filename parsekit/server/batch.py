@@ -38,7 +38,7 @@ def _batch(call: Call, answer: Answer) -> Response:
     requests = call.body.get("requests")
     if not isinstance(requests, list):
         raise InvalidJsonError("requests must be an array")
-    limit = call.options.batch_limit
+    limit = call.options.request_complexity.batch_request_limit
     # SAFETY: the limit guards against clients; a master is not bound by it (requestComplexity).
     if limit >= 0 and len(requests) > limit and not call.principal.bypasses_permissions:
         raise InvalidJsonError(

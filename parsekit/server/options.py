@@ -1,32 +1,170 @@
-"""What a server is told beyond its engine: the application's keys and where it is mounted."""
+"""What a server is told beyond its engine, under the names that Parse Server has for it.
+
+An attribute is called as Parse Server's option, in Python's spelling (``maxLimit`` is ``max_limit``); the few that are
+not say their option's name in their metadata. What a user's account or the engine is told has its place there
+(``AuthOptions``, ``EngineOptions``); ``configuration`` reads all of them from one table of Parse's names.
+
+Where Parse Server measures in seconds or milliseconds, so do these; each says which.
+"""
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, final
 
 import attrs
 
-__all__ = ["ServerOptions"]
+from parsekit.codec import JSON
+from parsekit.errors import EngineError
+
+__all__ = [
+    "FileUpload",
+    "IdempotencyOptions",
+    "LiveQueryOptions",
+    "RateLimit",
+    "RequestComplexity",
+    "SecurityOptions",
+    "ServerOptions",
+]
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+_EVERYBODY: Final = ("0.0.0.0/0", "::/0")
+_DENYLIST: Final[tuple[Mapping[str, str], ...]] = (
+    MappingProxyType({"key": "_bsontype", "value": "Code"}),
+    MappingProxyType({"key": "constructor"}),
+    MappingProxyType({"key": "__proto__"}),
+)
+_NOT_EXECUTABLE: Final = (
+    r"^(?!(?i:[xs]?html?(\\?\+xml)?|xht|svg(z|\\?\+xml)?|xml|xsd|xslt?(\\?\+xml)?|rng|rdf(\\?\+xml)?|owl|mathml)$)",
+)
+"""Everything but what a browser may run as a page of the server's own."""
+
+
+def _named(option: str) -> dict[str, Any]:
+    """The metadata of an attribute whose option has another name."""
+    return {"option": option}
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class FileUpload:
+    """``fileUpload``: who may upload files, and which. ``file_extensions`` are regular expressions, of which one has to
+    match; ``("*",)`` lets all through.
+    """
+
+    enable_for_public: bool = False
+    enable_for_anonymous_user: bool = False
+    enable_for_authenticated_user: bool = True
+    file_extensions: tuple[str, ...] = _NOT_EXECUTABLE
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class IdempotencyOptions:
+    """``idempotencyOptions``: requests to ``paths`` (regular expressions, without the mount) that bring an
+    ``X-Parse-Request-Id`` are answered once within ``ttl`` seconds.
+    """
+
+    paths: tuple[str, ...] = ()
+    ttl: int = 300
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class LiveQueryOptions:
+    """``liveQuery``: the classes that may be subscribed to, each a regular expression; ``None`` for all of them."""
+
+    class_names: tuple[str, ...] | None = None
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class RequestComplexity:
+    """``requestComplexity``: how much one request of a client may ask. -1 is no limit of the server's own.
+
+    The engine's limits on conditions (``query.where.QueryLimits``) hold besides, for masters as well.
+    """
+
+    include_depth: int = -1
+    include_count: int = -1
+    subquery_depth: int = -1
+    subquery_limit: int = -1
+    query_depth: int = -1
+    batch_request_limit: int = -1
+    allow_regex: bool = True
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class RateLimit:
+    """A rule of ``rateLimit``: ``request_count`` requests in ``request_time_window`` milliseconds for each ``zone``.
+
+    ``request_path`` is a path below the mount that may end in ``*`` or hold ``:name`` parts. Going beyond is 429.
+    """
+
+    request_path: str
+    request_time_window: float
+    request_count: int
+    request_methods: tuple[str, ...] = ()
+    zone: str = attrs.field(default="ip")
+    include_master_key: bool = False
+    include_internal_requests: bool = False
+    error_response_message: str = "Too many requests."
+
+    @zone.validator
+    def _one_of_four(self, attribute: object, value: str) -> None:  # noqa: ARG002
+        if value not in ("ip", "session", "user", "global"):
+            raise EngineError(f"zone: {value!r} is none of ip, session, user, global")
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class SecurityOptions:
+    """``security``: whether ``GET /security`` answers with a report."""
+
+    enable_check: bool = False
 
 
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class ServerOptions:
-    """The keys of an application under Parse Server's names. ``None`` for a key that does not exist.
+    """The keys of an application and the rules of its server. ``None`` for a key that does not exist.
 
     Where one of the client keys (REST, JavaScript, client, windows) exists, a client has to send one that matches.
+    Addresses (``master_key_ips``) are addresses or networks; a key sent from elsewhere counts as wrong.
     """
 
     app_id: str
     master_key: str = attrs.field(repr=False)
-    rest_key: str | None = attrs.field(default=None, repr=False)
+    rest_key: str | None = attrs.field(default=None, repr=False, metadata=_named("restAPIKey"))
     javascript_key: str | None = attrs.field(default=None, repr=False)
     client_key: str | None = attrs.field(default=None, repr=False)
-    windows_key: str | None = attrs.field(default=None, repr=False)
+    windows_key: str | None = attrs.field(default=None, repr=False, metadata=_named("dotNetKey"))
     maintenance_key: str | None = attrs.field(default=None, repr=False)
     read_only_master_key: str | None = attrs.field(default=None, repr=False)
     webhook_key: str | None = attrs.field(default=None, repr=False)
-    mount: str = "/parse"
-    public_url: str | None = None
-    """Where clients reach the mount (``https://api.example.com/parse``), for the URLs of files."""
-    batch_limit: int = -1
+    mount: str = attrs.field(default="/parse", metadata=_named("mountPath"))
+    public_url: str | None = attrs.field(default=None, metadata=_named("publicServerURL"))
+    """Where clients reach the mount (``https://api.example.com/parse``), for the URLs of files and mails."""
+    master_key_ips: tuple[str, ...] = LOOPBACK
+    maintenance_key_ips: tuple[str, ...] = LOOPBACK
+    read_only_master_key_ips: tuple[str, ...] = _EVERYBODY
+    trust_proxy: bool = False
+    """Whether ``X-Forwarded-For`` says where a request comes from."""
+    max_limit: int | None = None
+    max_upload_size: int = 20 * 1024 * 1024
+    """The most bytes of a request's body; as an option also ``"20mb"``."""
+    allow_origin: tuple[str, ...] = ("*",)
+    allow_headers: tuple[str, ...] = ()
+    route_allow_list: tuple[str, ...] | None = None
+    """Regular expressions of the paths that clients may call, ``None`` for all."""
+    file_upload: FileUpload = attrs.field(factory=FileUpload)
+    preserve_file_name: bool = False
+    idempotency_options: IdempotencyOptions = attrs.field(factory=IdempotencyOptions)
+    live_query: LiveQueryOptions = attrs.field(factory=LiveQueryOptions)
+    request_keyword_denylist: tuple[Mapping[str, JSON], ...] = _DENYLIST
+    request_complexity: RequestComplexity = attrs.field(factory=RequestComplexity)
+    rate_limit: tuple[RateLimit, ...] = ()
+    security: SecurityOptions = attrs.field(factory=SecurityOptions)
+    enable_sanitized_error_response: bool = True

@@ -11,6 +11,7 @@ import pytest
 
 import parsekit
 from parsekit.server import Dispatcher, Request, Response, ServerOptions
+from parsekit.server.options import RequestComplexity
 
 OPTIONS = ServerOptions(
     app_id="app",
@@ -166,7 +167,8 @@ class TestBatch:
 
     def test_the_size_may_be_limited(self) -> None:
         with parsekit.open() as engine:
-            limited = ServerOptions(app_id="app", master_key="m", batch_limit=1)
+            few = RequestComplexity(batch_request_limit=1)
+            limited = ServerOptions(app_id="app", master_key="m", request_complexity=few)
             request = {"method": "GET", "path": "/parse/classes/A"}
             body = json.dumps({"requests": [request] * 2}).encode()
             headers = {"x-parse-application-id": "app"}
