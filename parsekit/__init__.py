@@ -14,14 +14,27 @@ if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.core import open_engine as open
-    from parsekit.errors import EngineError, ParseError, ParsekitError, SchemaError, StorageError
-    from parsekit.file import PFFile
+    from parsekit.engine.upkeep import restore
+    from parsekit.errors import (
+        EngineError,
+        NotOfferedError,
+        ParseError,
+        ParsekitError,
+        SchemaError,
+        StorageError,
+    )
+    from parsekit.file import DirectoryFiles, PFFile
+    from parsekit.livequery.events import Event
+    from parsekit.livequery.subscription import Subscription
+    from parsekit.migrations import Migration, migration
     from parsekit.object import PFObject
     from parsekit.query.builder import PFQuery
     from parsekit.query.dialect import Dialect
+    from parsekit.query.refusals import PredicateRefusedError
     from parsekit.relation import PFRelation
     from parsekit.schema import ClassSchema, Field, Index, Ownership, Schema
     from parsekit.schema_json import schema_from_json, schema_to_json
+    from parsekit.storage.journal import JournalLimits
     from parsekit.typed import pf_field
     from parsekit.user import PFRole, PFSession, PFUser
     from parsekit.values import PFGeoPoint, PFPolygon, Pointer
@@ -30,9 +43,14 @@ __all__ = [
     "PFACL",
     "ClassSchema",
     "Dialect",
+    "DirectoryFiles",
     "EngineError",
+    "Event",
     "Field",
     "Index",
+    "JournalLimits",
+    "Migration",
+    "NotOfferedError",
     "Ownership",
     "PFFile",
     "PFGeoPoint",
@@ -47,12 +65,16 @@ __all__ = [
     "ParseError",
     "ParsekitError",
     "Pointer",
+    "PredicateRefusedError",
     "Principal",
     "Schema",
     "SchemaError",
     "StorageError",
+    "Subscription",
+    "migration",
     "open",
     "pf_field",
+    "restore",
     "schema_from_json",
     "schema_to_json",
 ]
@@ -63,14 +85,27 @@ _HOMES: Final = {
     "acl.acl": ("PFACL",),
     "acl.principal": ("Principal",),
     "engine.core": ("ParseEngine", "open"),
-    "errors": ("EngineError", "ParseError", "ParsekitError", "SchemaError", "StorageError"),
-    "file": ("PFFile",),
+    "engine.upkeep": ("restore",),
+    "errors": (
+        "EngineError",
+        "NotOfferedError",
+        "ParseError",
+        "ParsekitError",
+        "SchemaError",
+        "StorageError",
+    ),
+    "file": ("DirectoryFiles", "PFFile"),
+    "livequery.events": ("Event",),
+    "livequery.subscription": ("Subscription",),
+    "migrations": ("Migration", "migration"),
     "object": ("PFObject",),
     "query.builder": ("PFQuery",),
     "query.dialect": ("Dialect",),
+    "query.refusals": ("PredicateRefusedError",),
     "relation": ("PFRelation",),
     "schema": ("ClassSchema", "Field", "Index", "Ownership", "Schema"),
     "schema_json": ("schema_from_json", "schema_to_json"),
+    "storage.journal": ("JournalLimits",),
     "typed": ("pf_field",),
     "user": ("PFRole", "PFSession", "PFUser"),
     "values": ("PFGeoPoint", "PFPolygon", "Pointer"),

@@ -1,4 +1,5 @@
-"""Numbered migrations: how the classes of an application came to be what they are. Values; no I/O.
+"""Numbered migrations: how the classes of an application came to be what they are. Values; no I/O. All that an
+application writes them with is found here.
 
 A migration has schema changes (``schema_diff``), a function, or both, the changes first. Migrations are numbered from 1
 without gaps and never change once they have run anywhere: a database remembers the fingerprint of each that it ran, and
@@ -22,7 +23,15 @@ import attrs
 
 from parsekit.errors import EngineError
 from parsekit.schema import ClassSchema, Field, Index, Ownership, Schema
-from parsekit.schema_diff import SchemaChange
+from parsekit.schema_diff import (
+    SchemaChange,
+    add_class,
+    add_field,
+    add_index,
+    drop_class,
+    drop_field,
+    drop_index,
+)
 from parsekit.schema_json import class_to_json, field_to_json
 from parsekit.values import Value
 
@@ -35,9 +44,16 @@ __all__ = [
     "MigrationError",
     "MigrationFunction",
     "MigrationReport",
+    "SchemaChange",
     "Step",
+    "add_class",
+    "add_field",
+    "add_index",
     "check_numbers",
     "check_prefix",
+    "drop_class",
+    "drop_field",
+    "drop_index",
     "migration",
 ]
 

@@ -19,7 +19,6 @@ from parsekit import (
     Principal,
     Schema,
 )
-from parsekit.engine.security import check_security
 from parsekit.errors import ObjectNotFoundError, OperationForbiddenError
 from parsekit.query.state import QueryState
 from tests.auth.kit import auth_options
@@ -82,7 +81,7 @@ def test_the_security_check_finds_what_is_there(engine: ParseEngine) -> None:
         two.save()
         one.roles.add_object(two)
         one.save()
-    found = check_security(engine)
+    found = engine.check_security()
     said = "\n".join(map(str, found))
     for part in (
         "[high] Wild: states no permissions",
@@ -103,4 +102,6 @@ def test_outdated_hashes_are_counted(tmp_path) -> None:
     with parsekit.open(path, auth=auth_options()):
         PFUser.sign_up("ada", password="pw")
     with parsekit.open(path) as engine:
-        assert any("1 passwords are hashed with argon2" in str(finding) for finding in check_security(engine))
+        assert any(
+            "1 passwords are hashed with argon2" in str(finding) for finding in engine.check_security()
+        )

@@ -9,11 +9,10 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from parsekit import EngineError
+from parsekit import restore as restore_database
 from parsekit.cli.output import print_json
 from parsekit.cli.session import AsJson, Database, Who, as_master, open_database
-from parsekit.engine.security import check_security
 from parsekit.engine.upkeep import Copy
-from parsekit.engine.upkeep import restore as restore_database
 
 __all__ = ["register"]
 
@@ -39,7 +38,7 @@ def check(
     """Check file, schema, relations, indexes and journal; nothing is changed. Fails when anything is wrong."""
     with open_database(database, _NOBODY) as engine:
         found = engine.check()
-        advice = check_security(engine) if security else ()
+        advice = engine.check_security() if security else ()
     if as_json:
         entries = [finding.to_json() for finding in found]
         entries += [

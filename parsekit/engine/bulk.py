@@ -223,9 +223,9 @@ class Bulk:
             fields = new.fields
             if None in fields.values():
                 fields = {
-                    key: value for key, value in fields.items() if value is not None or key in layout.columns
+                    key: value for key, value in fields.items() if value is not None or layout.keeps_null(key)
                 }
-                nulls.update(key for key, value in fields.items() if value is None and layout.keeps_null(key))
+                nulls.update(key for key, value in fields.items() if value is None)
             fields["objectId"] = new.object_id
             fields["createdAt"] = new.created_at
             fields["updatedAt"] = new.updated_at or new.created_at
@@ -240,32 +240,31 @@ class Bulk:
         except storage.RepeatedValue as repeated:
             raise _refused(placed[repeated.index][0], repeated.error) from repeated
         self._relate(connection, placed)
-        self._record(connection, [(new, row[0]) for (_, new), row in zip(placed, rows, strict=True)])
+        self._record(connection, now, [(new, row[0]) for (_, new), row in zip(placed, rows, strict=True)])
 
     def _relate(self, connection: Connection, placed: Sequence[tuple[int, NewObject]]) -> None:
         for _, new in placed:
             for key, members in new.relations.items():
-                ids = [member.object_id for member in members]
+                ids = dict.fromkeys(member.object_id for member in members)
                 table = join_table(self._class_name, key)
                 self._engine.store.writer.relate(connection, table, str(new.object_id), ids)
 
-    def _record(self, connection: Connection, written: Sequence[tuple[NewObject, dict[str, Value]]]) -> None:
+    def _record(
+        self, connection: Connection, now: datetime, written: Sequence[tuple[NewObject, dict[str, Value]]]
+    ) -> None:
         """Journal the creations and tell the listeners, as ``WritePath`` does for a single one."""
-        entries: list[tuple[int, str, dict[str, Value]]] = []
+        entries: list[tuple[str, dict[str, Value]]] = []
         for new, after in written:
             if new.acl is not None:
                 after["ACL"] = new.acl
             for key, members in new.relations.items():
-                after[key] = {
-                    "__op": "Relation",
-                    "add": [member.object_id for member in members],
-                    "remove": [],
-                }
-            entries.append((date_to_ms(after["createdAt"]), after["objectId"], after))
+                ids = dict.fromkeys(member.object_id for member in members)
+                after[key] = {"__op": "Relation", "add": list(ids), "remove": []}
+            entries.append((after["objectId"], after))
         first = 0
         if self._engine.options.journal:
-            first = journal.append_creations(connection, self._class_name, entries)
-        for place, (_, identity, after) in enumerate(entries):
+            first = journal.append_creations(connection, self._class_name, date_to_ms(now), entries)
+        for place, (identity, after) in enumerate(entries):
             sequence = first + place if first else 0
             self._engine.outbox.publish(Change(sequence, self._class_name, identity, "create", None, after))
 

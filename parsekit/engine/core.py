@@ -60,6 +60,7 @@ from parsekit.values import MISSING, FileReference, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.past import PastView
+    from parsekit.engine.security import Finding as SecurityFinding
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
 
@@ -200,7 +201,12 @@ class ParseEngine:
             self.close()
 
     def close(self) -> None:
-        """Close the database. Objects that were read stay readable; everything else raises afterwards."""
+        """Close the database. Objects that were read stay readable; everything else raises afterwards.
+
+        Raises:
+            EngineError: inside a transaction; nothing is closed then.
+        """
+        self.store.database.check_closable()
         self.live.close()
         self.store.close()
 
@@ -322,6 +328,12 @@ class ParseEngine:
     def check(self) -> list[Finding]:
         """Everything that is wrong with the database; an empty list when nothing is. Reads all of it."""
         return self.upkeep.check()
+
+    def check_security(self) -> tuple[SecurityFinding, ...]:
+        """What a careful person would want to know of who may do what here, the most severe first. Names no object."""
+        from parsekit.engine.security import check_security
+
+        return check_security(self)
 
     def backup(self, target: str | Path, *, overwrite: bool = False) -> Copy:
         """Copy the database to a file while it is in use.

@@ -41,8 +41,8 @@ _NOTHING: Final[Mapping[str, Value]] = MappingProxyType({})
 class HistoryEntry:
     """One change of an object: its place in the journal, when it happened, and the changed keys before and after.
 
-    A key that an object did not have is in neither mapping. Of a relation, ``after`` has the members that were added
-    and removed.
+    A key that an object did not have is in neither mapping. Of a relation, ``after`` has the members that came and
+    went, for a master only.
     """
 
     sequence: int
@@ -85,15 +85,22 @@ def history(
         told = list(journal.entries_of(connection, class_name, identity))
     view = engine.view(principal)
     access = view.reading(class_name, "get").access
-    return list(reversed(list(_readable_part(told, now, access, view))))
+    layout = engine.store.catalog.layout(class_name)
+    relations = frozenset() if layout is None else frozenset(layout.relations)
+    return list(reversed(list(_readable_part(told, now, access, view, relations))))
 
 
 def _readable_part(
-    entries: list[JournalEntry], now: dict[str, Value], access: Access, view: PrincipalView
+    entries: list[JournalEntry],
+    now: dict[str, Value],
+    access: Access,
+    view: PrincipalView,
+    relations: frozenset[str],
 ) -> Iterator[HistoryEntry]:
     """From the newest back: what of each entry the principal could read at its time."""
     allowed = may_read(access, view)
-    hidden = hidden_fields_of(now, access, view.principal)
+    # SAFETY: who is in a relation is for the members' own ACLs to tell, not for their owner's.
+    hidden = hidden_fields_of(now, access, view.principal) | relations
     state: dict[str, Value] | None = now
     for entry in reversed(entries):
         earlier = undo(state, entry)

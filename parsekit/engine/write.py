@@ -11,7 +11,7 @@ make of an object in ``effects``, who may do what in ``acl.policy``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
@@ -83,6 +83,8 @@ class WritePath:
         if updated_at is not None and updated_at < now:
             raise ValidationError("updatedAt cannot occur before createdAt")
         write = Write(class_name, object_id or self._new_id(), view, now, operations, context=context)
+        if created_at is not None:
+            write.made_at = self._clock()
         try:
             view.access(class_name, "create", "create")
         except ParseError as refusal:
@@ -123,7 +125,11 @@ class WritePath:
         acl = write.acl
         if acl is MISSING:
             acl = acl_of_new_object(layout.schema, fields, write.view.principal)
-        layout = self._mark_nulls(connection, layout, fields)
+        if None in fields.values():
+            fields = {
+                key: value for key, value in fields.items() if value is not None or layout.keeps_null(key)
+            }
+            layout = self._mark_nulls(connection, layout, fields)
         number = 0 if acl is None else self._store.acl_number(connection, canonical_acl(acl))
         self._store.writer.insert(connection, layout, fields, number)
         if write.relations:
@@ -201,10 +207,16 @@ class WritePath:
     ) -> None:
         """The journal knows no moving: the object is deleted there and created anew under its new id."""
         assert write.old is not None and write.moved_to is not None
-        self._store.writer.move_relations(connection, layout, write.object_id, write.moved_to)
-        self._record(connection, write, "delete", _with_acl(write.old, write.old_acl), None)
+        members = self._store.writer.clear_relations(connection, layout, write.object_id)
+        self._record_delete(connection, write, members)
         write.object_id = write.moved_to
-        kept = {key: value for key, value in write.old.items() if key not in write.removed}
+        write.relations = {key: (ids, []) for key, ids in members.items()}
+        self._relate(connection, write)
+        kept = {
+            key: value
+            for key, value in write.old.items()
+            if key not in write.removed and key not in layout.relations
+        }
         acl = write.old_acl if write.acl is MISSING else write.acl
         self._record(connection, write, "create", None, _with_acl({**kept, **changed}, acl))
 
@@ -290,11 +302,11 @@ class WritePath:
         write.old_acl = self._store.acls.entry(connection, old.acl)
         if hooks is not None:
             hooks.before_delete(write)
-        self._store.writer.delete(connection, layout, old.rid, object_id)
+        members = self._store.writer.delete(connection, layout, old.rid, object_id)
         rules = self._rules.get(class_name)
         if rules is not None:
             rules.after_delete(write, connection)
-        self._record(connection, write, "delete", _with_acl(old.fields, write.old_acl), None)
+        self._record_delete(connection, write, members)
         if hooks is not None:
             hooks.after_delete(write)
 
@@ -312,12 +324,13 @@ class WritePath:
         return self._store.catalog.layouts[layout.class_name]
 
     def _relate(self, connection: Connection, write: Write) -> None:
+        """Change the members of relations; ``write.relations`` then has those that really came and went."""
+        writer = self._store.writer
         for key, (added, removed) in write.relations.items():
             table = join_table(write.class_name, key)
-            if removed:
-                self._store.writer.unrelate(connection, table, write.object_id, removed)
-            if added:
-                self._store.writer.relate(connection, table, write.object_id, added)
+            gone = writer.unrelate(connection, table, write.object_id, removed) if removed else []
+            new = writer.relate(connection, table, write.object_id, added) if added else []
+            write.relations[key] = (new, gone)
 
     def _record_update(self, connection: Connection, write: Write, changed: dict[str, Value]) -> None:
         assert write.old is not None
@@ -327,6 +340,12 @@ class WritePath:
         if write.acl is not MISSING:
             before, after = _with_acl(before, write.old_acl), _with_acl(after, write.acl)
         self._record(connection, write, "update", before, after, _with_acl(old, write.old_acl))
+
+    def _record_delete(self, connection: Connection, write: Write, members: Mapping[str, list[str]]) -> None:
+        assert write.old is not None
+        before = _with_acl(write.old, write.old_acl)
+        write.relations = {key: ([], ids) for key, ids in members.items()}
+        self._record(connection, write, "delete", before, None)
 
     def _record(
         self,
@@ -338,11 +357,19 @@ class WritePath:
         original: dict[str, Value] | None = None,
     ) -> None:
         sequence = 0
-        if write.relations and after is not None:
-            after = {**after, **{key: _journal_relation(change) for key, change in write.relations.items()}}
+        told = after
+        if write.relations:
+            told = {**(after or {}), **_journal_relations(write.relations)}
+            after = None if after is None else told
         if self._keep_journal:
             sequence = journal.append(
-                connection, date_to_ms(write.now), write.class_name, write.object_id, kind, before, after
+                connection,
+                date_to_ms(write.now),
+                write.class_name,
+                write.object_id,
+                kind,
+                before,
+                told or None,
             )
         self._publish(Change(sequence, write.class_name, write.object_id, kind, before, after, original))
 
@@ -351,6 +378,10 @@ def _with_acl(fields: dict[str, Value], acl: Value) -> dict[str, Value]:
     return fields if acl is None else {**fields, "ACL": acl}
 
 
-def _journal_relation(change: tuple[Iterable[str], Iterable[str]]) -> Value:
-    added, removed = change
-    return {"__op": "Relation", "add": list(added), "remove": list(removed)}
+def _journal_relations(relations: Mapping[str, tuple[list[str], list[str]]]) -> dict[str, Value]:
+    """The relations whose members changed, as the journal has them."""
+    return {
+        key: {"__op": "Relation", "add": added, "remove": removed}
+        for key, (added, removed) in relations.items()
+        if added or removed
+    }

@@ -34,7 +34,8 @@ class Write:
     ``old`` are the fields before (``None`` on create) and ``old_acl`` the ACL, ``changed`` the new values by key,
     ``removed`` the keys to clear, ``acl`` the new ACL (``MISSING``: as it is), ``relations`` the members to add and to
     remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
-    ``moved_to`` the objectId that an update gives the object. ``context`` is shared by the hooks of one write, who
+    ``moved_to`` the objectId that an update gives the object, ``made_at`` when the change is made where that is not
+    ``now`` (an object that is created with a date of its own). ``context`` is shared by the hooks of one write, who
     changed ``hook_keys``. ``written`` tells that the row is there, ``plain`` that nothing was
     done but fields set.
     """
@@ -52,6 +53,7 @@ class Write:
     echo: dict[str, Value | Missing] = attrs.Factory(dict)
     old_acl: Value = None
     moved_to: str | None = None
+    made_at: datetime | None = None
     context: Mapping[str, Value] = NO_CONTEXT
     hook_keys: tuple[str, ...] = ()
     written: bool = False

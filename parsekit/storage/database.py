@@ -365,13 +365,17 @@ class Database:
             self._checkpointer.wake()
         return apsw.SQLITE_OK
 
+    def check_closable(self) -> None:
+        """Raise ``EngineError`` when this thread is inside ``write()``: what it began has to end first."""
+        if self.in_write:
+            raise EngineError(f"{self.place}: close() inside a transaction; end the transaction first")
+
     def close(self) -> None:
         """Close every connection. Reading or writing afterwards raises ``EngineClosedError``."""
         with self._write_lock:
             if self._closed:
                 return
-            if self._depth:
-                raise EngineError(f"{self.place}: close() inside a transaction; end the transaction first")
+            self.check_closable()
             self._closed = True
         if self._checkpointer is not None:
             self._checkpointer.stop()

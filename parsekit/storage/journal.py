@@ -1,8 +1,10 @@
 """The journal: one row per change, written in the change's own transaction (law L4).
 
 A row has a sequence number that only grows, the class and objectId, the kind of change, and the changed keys
-before and after as JSON. A create has no before, a delete no after. Live events, history, resume and other
-processes all read it; what they make of it is not this module's affair.
+before and after as JSON. A create has no before, a delete no after but the members that its relations lost. Under a
+relation's key stands which members came and went, ``{"__op": "Relation", "add": [...], "remove": [...]}``: those that
+really did, whatever was asked for. Live events, history, resume and other processes all read the journal; what they
+make of it is not this module's affair.
 
 What is kept is always a run without holes up to the newest entry: ``prune`` takes away from the front only.
 """
@@ -52,7 +54,7 @@ _INSERT_AT: Final = (
 @final
 @attrs.frozen(slots=True)
 class JournalEntry:
-    """One change. ``at`` is in milliseconds since 1970-01-01 UTC; the ACL is under the key ``ACL``."""
+    """One change. ``at`` is when it was made, in milliseconds since 1970-01-01 UTC; an ACL is under the key ``ACL``."""
 
     sequence: int
     at: int
@@ -83,7 +85,8 @@ def append(
 ) -> int:
     """Write one change; its sequence number.
 
-    What the entry says anyway is left out of ``after``: the objectId, and the times that are its own.
+    ``after`` of a delete are its relations only. What the entry says anyway is left out of ``after``: the objectId, and
+    the times that are its own.
     """
     if after is not None:
         after = _shortened(after, at, object_id)
@@ -112,6 +115,8 @@ def _shortened(after: dict[str, Value], at: int, object_id: str) -> dict[str, Va
 
 def _completed(kind: ChangeKind, after: dict[str, Value], at: int, object_id: str) -> dict[str, Value]:
     """What ``_shortened`` left out, put back."""
+    if kind == "delete":
+        return after
     moment = date_from_ms(at)
     after.setdefault("updatedAt", moment)
     if kind == "create":
@@ -121,16 +126,16 @@ def _completed(kind: ChangeKind, after: dict[str, Value], at: int, object_id: st
 
 
 def append_creations(
-    connection: apsw.Connection, class_name: str, created: Sequence[tuple[int, str, dict[str, Value]]]
+    connection: apsw.Connection, class_name: str, at: int, created: Sequence[tuple[str, dict[str, Value]]]
 ) -> int:
-    """Write many creations of one class, each (at, objectId, fields); the sequence number of the first."""
+    """Write many creations of one class, each (objectId, fields); the sequence number of the first."""
     first = last_sequence(connection) + 1
     code = _CODES["create"]
     connection.executemany(
         _INSERT_AT,
         (
             (sequence, at, class_name, object_id, code, encode_interior(_shortened(after, at, object_id)))
-            for sequence, (at, object_id, after) in enumerate(created, first)
+            for sequence, (object_id, after) in enumerate(created, first)
         ),
     )
     return first
@@ -172,8 +177,8 @@ def last_sequence(connection: apsw.Connection) -> int:
 def prune(connection: apsw.Connection, now_ms: int, limits: JournalLimits, at_most: int = -1) -> int:
     """Delete what ``limits`` lets go, the oldest first and ``at_most`` so many; the number of entries deleted.
 
-    An entry stays while one that stays is older, so that the journal has no holes: an import journals its objects
-    under their own dates. The newest entry always stays, and with it the count.
+    An entry stays while one before it stays, so that the journal has no holes even where the clock was set back. The
+    newest entry always stays, and with it the count.
     """
     keep_from = last_sequence(connection) - max(1, limits.entries) + 1
     first = first_sequence(connection)

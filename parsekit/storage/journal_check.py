@@ -109,9 +109,7 @@ class _Comparison:
     def _agrees(self, row: Row, column: Column, value: Value | Missing, is_null: bool) -> bool:
         cells = tuple(row[self._places[name]] for name in column.names)
         if value is MISSING or value is None:
-            told = value is None and self._layout.keeps_null(column.key)
-            # a Pointer's null is kept from an update and not from a create, which the entries do not tell apart
-            return set(cells) == {None} and (is_null == told or column.field.type == "Pointer")
+            return set(cells) == {None} and is_null == (value is None)
         try:
             wanted = column.encode(value)
         except (ParsekitError, ValueError, TypeError, AttributeError):
@@ -126,7 +124,7 @@ class _Comparison:
         for owner, member in self._connection.execute(members_statement(table)):
             members.setdefault(str(owner), set()).add(str(member))
         for (class_name, identity), state in self._states.items():
-            if class_name != self._layout.class_name or not state.alive or key in state.vague:
+            if class_name != self._layout.class_name or not state.alive:
                 continue
             told, real = state.members.get(key, {}), members.get(identity, set())
             differs = any((member in real) != is_one for member, is_one in told.items())

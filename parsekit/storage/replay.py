@@ -32,14 +32,13 @@ class Replayed:
 
     ``complete``: ``fields`` is all of it, else a key that is not there is unknown. ``alive`` is false once it was
     deleted. ``fields`` has ``MISSING`` for a key known to be absent. ``members`` tells by relation and objectId
-    whether it is a member; a relation in ``vague`` has members that the journal does not tell of.
+    whether it is a member.
     """
 
     complete: bool
     alive: bool = True
     fields: dict[str, Value | Missing] = attrs.Factory(dict)
     members: dict[str, dict[str, bool]] = attrs.Factory(dict)
-    vague: set[str] = attrs.Factory(set)
 
 
 def relation_change(value: Value) -> tuple[list[str], list[str]] | None:
@@ -70,9 +69,6 @@ def replay(entries: Iterable[JournalEntry], reach: Reach) -> dict[ObjectKey, Rep
 
 def _learn(state: Replayed, entry: JournalEntry, reach: Reach, key: str, value: Value | Missing) -> None:
     if not reach.speaks_of(entry.sequence, entry.class_name, key):
-        return
-    if isinstance(value, RelationReference):
-        state.vague.add(key)  # an object that moved to another objectId took its members along
         return
     change = relation_change(value)
     if change is None:

@@ -20,7 +20,6 @@ __all__ = [
     "delete_statement",
     "insert_statement",
     "members_statement",
-    "move_owner_statement",
     "relate_statement",
     "select_for_update",
     "unrelate_statement",
@@ -36,14 +35,20 @@ def _identifier(name: str) -> exp.Expression:
     return exp.Identifier(this=name, quoted=True)
 
 
-def _insert(table: str, names: Sequence[str], *, ignore: bool = False) -> str:
+def _insert(table: str, names: Sequence[str]) -> exp.Insert:
     values = exp.Values(expressions=[exp.Tuple(expressions=[_value() for _ in names])])
     target = exp.Schema(this=nodes.table(table), expressions=[_identifier(name) for name in names])
-    return nodes.render(exp.Insert(this=target, expression=values, alternative="IGNORE" if ignore else None))
+    return exp.Insert(this=target, expression=values)
 
 
-def _delete(table: str, *conditions: exp.Expression) -> str:
-    return nodes.render(exp.Delete(this=nodes.table(table), where=exp.Where(this=nodes.all_of(conditions))))
+def _delete(table: str, *conditions: exp.Expression) -> exp.Delete:
+    return exp.Delete(this=nodes.table(table), where=exp.Where(this=nodes.all_of(conditions)))
+
+
+def _returning(node: exp.Insert | exp.Delete, name: str) -> str:
+    """The statement with a column of each row that it touched as its result."""
+    node.set("returning", exp.Returning(expressions=[nodes.column(name)]))
+    return nodes.render(node)
 
 
 def _equals(name: str) -> exp.Expression:
@@ -53,7 +58,7 @@ def _equals(name: str) -> exp.Expression:
 def insert_statement(layout: ClassLayout) -> str:
     """INSERT of a whole row: the stored columns, then the ACL number, then the nulls."""
     names = [name for column in layout.stored_columns() for name in column.names]
-    return _insert(layout.table, [*names, ACL_COLUMN, NULLS_COLUMN])
+    return nodes.render(_insert(layout.table, [*names, ACL_COLUMN, NULLS_COLUMN]))
 
 
 def select_for_update(layout: ClassLayout, *, with_acl: bool) -> str:
@@ -87,7 +92,7 @@ def update_statement(layout: ClassLayout, names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=512)
 def _delete_by_rowid(table: str) -> str:
-    return _delete(table, _equals(RID_COLUMN))
+    return nodes.render(_delete(table, _equals(RID_COLUMN)))
 
 
 def delete_statement(layout: ClassLayout) -> str:
@@ -97,29 +102,22 @@ def delete_statement(layout: ClassLayout) -> str:
 
 @lru_cache(maxsize=512)
 def delete_owner_statement(table: str) -> str:
-    """DELETE of an owner's rows in a join table."""
-    return _delete(table, _equals("owningId"))
-
-
-@lru_cache(maxsize=512)
-def move_owner_statement(table: str) -> str:
-    """UPDATE of the owner in a join table: (new owner, old owner)."""
-    node = exp.Update(
-        this=nodes.table(table), expressions=[_equals("owningId")], where=exp.Where(this=_equals("owningId"))
-    )
-    return nodes.render(node)
+    """DELETE of an owner's rows in a join table; its result is the members that there were."""
+    return _returning(_delete(table, _equals("owningId")), "relatedId")
 
 
 @lru_cache(maxsize=512)
 def relate_statement(table: str) -> str:
-    """INSERT of (owner, member) into a join table, doing nothing when it is there."""
-    return _insert(table, ["owningId", "relatedId"], ignore=True)
+    """INSERT of (owner, member) into a join table, doing nothing when it is there; its result is the new member."""
+    node = _insert(table, ["owningId", "relatedId"])
+    node.set("alternative", "IGNORE")
+    return _returning(node, "relatedId")
 
 
 @lru_cache(maxsize=512)
 def unrelate_statement(table: str) -> str:
-    """DELETE of (owner, member) from a join table."""
-    return _delete(table, _equals("owningId"), _equals("relatedId"))
+    """DELETE of (owner, member) from a join table; its result is the member, where there was one."""
+    return _returning(_delete(table, _equals("owningId"), _equals("relatedId")), "relatedId")
 
 
 @lru_cache(maxsize=512)

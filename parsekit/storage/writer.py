@@ -165,22 +165,28 @@ class Writer:
         cells.append(old.rid)
         self._run(connection, layout, sql, cells)
 
-    def delete(self, connection: apsw.Connection, layout: ClassLayout, rid: int, object_id: str) -> None:
-        """Delete an object and the rows of its own relations."""
-        from parsekit.storage.statements import delete_owner_statement, delete_statement
+    def delete(
+        self, connection: apsw.Connection, layout: ClassLayout, rid: int, object_id: str
+    ) -> dict[str, list[str]]:
+        """Delete an object and the rows of its own relations; the members that these had, by key."""
+        from parsekit.storage.statements import delete_statement
 
         connection.execute(delete_statement(layout), (rid,))
-        for key in layout.relation_keys():
-            connection.execute(delete_owner_statement(join_table(layout.class_name, key)), (object_id,))
+        return self.clear_relations(connection, layout, object_id)
 
-    def move_relations(
-        self, connection: apsw.Connection, layout: ClassLayout, owner: str, moved_to: str
-    ) -> None:
-        """Let the members of an object's relations follow it to its new objectId."""
-        from parsekit.storage.statements import move_owner_statement
+    def clear_relations(
+        self, connection: apsw.Connection, layout: ClassLayout, owner: str
+    ) -> dict[str, list[str]]:
+        """Empty an object's relations; the members that there were, by key."""
+        from parsekit.storage.statements import delete_owner_statement
 
-        for key in layout.relation_keys():
-            connection.execute(move_owner_statement(join_table(layout.class_name, key)), (moved_to, owner))
+        gone: dict[str, list[str]] = {}
+        for key in layout.relations:
+            sql = delete_owner_statement(join_table(layout.class_name, key))
+            members = [str(member) for (member,) in connection.execute(sql, (owner,))]
+            if members:
+                gone[key] = members
+        return gone
 
     def _run(self, connection: apsw.Connection, layout: ClassLayout, sql: str, cells: list[Stored]) -> None:
         try:
@@ -190,17 +196,27 @@ class Writer:
 
     # -- relations -----------------------------------------------------------------------------
 
-    def relate(self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]) -> None:
-        """Add members to a relation; members that are there already stay."""
+    def relate(
+        self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]
+    ) -> list[str]:
+        """Add members to a relation; those that were not there before."""
         from parsekit.storage.statements import relate_statement
 
-        connection.executemany(relate_statement(table), [(owner, member) for member in related])
+        return _each(connection, relate_statement(table), owner, related)
 
-    def unrelate(self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]) -> None:
-        """Remove members from a relation."""
+    def unrelate(
+        self, connection: apsw.Connection, table: str, owner: str, related: Iterable[str]
+    ) -> list[str]:
+        """Remove members from a relation; those that were there."""
         from parsekit.storage.statements import unrelate_statement
 
-        connection.executemany(unrelate_statement(table), [(owner, member) for member in related])
+        return _each(connection, unrelate_statement(table), owner, related)
+
+
+def _each(connection: apsw.Connection, sql: str, owner: str, related: Iterable[str]) -> list[str]:
+    """Run a statement for every (owner, member); the members that it had something to do for."""
+    touched = connection.executemany(sql, [(owner, member) for member in related])
+    return [str(member) for (member,) in touched]
 
 
 def _null_keys(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """Importing: what is created, what is left alone, and what is refused with its place."""
 
 import json
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,7 @@ from parsekit.interchange import (
 )
 from parsekit.schema import Field
 from parsekit.storage import journal
+from parsekit.values import date_from_ms
 
 SCHEMA = schema_from_json(
     {
@@ -104,14 +106,17 @@ def test_the_journal_has_what_a_save_would_have_written():
         deal.save()
         created = list(journal.entries(saved.store.database.writer, 0))
         row = deal.fetch().to_fields_json()
-    with parsekit.open(schema=SCHEMA) as imported, imported.acting_as_master():
+    later = created[0].at + 86_400_000
+    clock = partial(date_from_ms, later)
+    with parsekit.open(schema=SCHEMA, clock=clock) as imported, imported.acting_as_master():
         import_objects(imported, [Record("Deal", row)])
         import_objects(imported, deals(2, start=5))
         entries = list(journal.entries(imported.store.database.writer, 0))
     assert [entry.sequence for entry in entries] == [1, 2, 3]
     assert entries[0].kind == created[0].kind == "create"
     assert entries[0].after == created[0].after
-    assert (entries[0].object_id, entries[0].at) == (created[0].object_id, created[0].at)
+    assert entries[0].object_id == created[0].object_id
+    assert [entry.at for entry in entries] == [later] * 3  # when it came, whatever its own dates
 
 
 def test_listeners_hear_of_each_object_after_its_batch(engine):

@@ -199,6 +199,16 @@ def test_a_transaction_or_no_journal_is_no_place_to_subscribe() -> None:
         PFQuery("Deal").subscribe()
 
 
+def test_closing_inside_a_transaction_is_refused_and_closes_nothing() -> None:
+    with parsekit.open(":memory:") as engine, _won().subscribe() as subscription:
+        with engine.transaction():
+            PFObject("Deal", stage="won").save()
+            with pytest.raises(EngineError, match="inside a transaction"):
+                engine.close()
+        assert not subscription.is_closed
+        assert _kinds(subscription.pending()) == ["create"]
+
+
 WRITER = """
 import sys, parsekit
 from parsekit import PFObject

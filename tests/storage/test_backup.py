@@ -154,7 +154,7 @@ def test_pruning_keeps_whichever_is_more():
 
 
 def test_pruning_leaves_no_holes():
-    """An import states its own dates: young and old entries mix."""
+    """A clock that is set back: young and old entries mix."""
     clock = Clock()
     limits = JournalLimits(days=7, entries=1)
     with parsekit.open(clock=clock, journal_limits=limits) as engine, engine.acting_as_master():
