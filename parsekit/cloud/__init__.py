@@ -16,6 +16,7 @@ This package holds what is registered and how it is called; when a hook is calle
 
 from parsekit.cloud.registry import CloudCode
 from parsekit.cloud.requests import (
+    FileRequest,
     FindRequest,
     FunctionRequest,
     JobRequest,
@@ -28,6 +29,7 @@ from parsekit.cloud.validation import FieldRule, Validator
 __all__ = [
     "CloudCode",
     "FieldRule",
+    "FileRequest",
     "FindRequest",
     "FunctionRequest",
     "JobRequest",

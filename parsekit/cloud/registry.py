@@ -14,11 +14,14 @@ import attrs
 
 from parsekit.cloud.validation import Validator, validate
 from parsekit.errors import ClassNameError, ParsekitError, ScriptError
+from parsekit.file import PFFile
 from parsekit.object import PFObject
 
-__all__ = ["CloudCode", "Script"]
+__all__ = ["CloudCode", "Kind", "Script"]
 
 Script: TypeAlias = Callable[[Any], Any]
+Kind: TypeAlias = str | type[PFObject] | type[PFFile]
+"""What a hook is registered for: a class by name, a typed class, or files."""
 S = TypeVar("S", bound=Script)
 
 _SESSION_TRIGGERS: Final = frozenset({"afterLogout"})
@@ -57,39 +60,27 @@ class CloudCode:
 
     # -- hooks -----------------------------------------------------------------------------------
 
-    def before_save(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def before_save(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run before an object of the class is created or updated; may change ``request.object`` or refuse."""
         return self._hook("beforeSave", kind, validator)
 
-    def after_save(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def after_save(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run after the transaction of a create or update is committed."""
         return self._hook("afterSave", kind, validator)
 
-    def before_delete(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def before_delete(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run before an object is deleted; may refuse."""
         return self._hook("beforeDelete", kind, validator)
 
-    def after_delete(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def after_delete(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run after the transaction of a delete is committed."""
         return self._hook("afterDelete", kind, validator)
 
-    def before_find(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def before_find(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run before a find, get or count; may change or replace the query."""
         return self._hook("beforeFind", kind, validator)
 
-    def after_find(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def after_find(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run after a find or get; may return other objects."""
         return self._hook("afterFind", kind, validator)
 
@@ -113,21 +104,17 @@ class CloudCode:
         """Run before a live query client connects; may refuse."""
         return self._hook("beforeConnect", "@Connect", validator)
 
-    def before_subscribe(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
-    ) -> Callable[[S], S]:
+    def before_subscribe(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run before a live query of the class is subscribed to; may change the query or refuse."""
         return self._hook("beforeSubscribe", kind, validator)
 
     def after_live_query_event(
-        self, kind: str | type[PFObject], validator: Validator | Script | None = None
+        self, kind: Kind, validator: Validator | Script | None = None
     ) -> Callable[[S], S]:
         """Run before a live event of the class is sent; may change its object or drop it."""
         return self._hook("afterEvent", kind, validator)
 
-    def _hook(
-        self, trigger: str, kind: str | type[PFObject], validator: Validator | Script | None
-    ) -> Callable[[S], S]:
+    def _hook(self, trigger: str, kind: Kind, validator: Validator | Script | None) -> Callable[[S], S]:
         class_name = kind if isinstance(kind, str) else kind.parse_class_name
         _check_trigger(trigger, class_name)
 

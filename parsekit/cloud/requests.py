@@ -8,12 +8,14 @@ from typing import Any, final
 import attrs
 
 from parsekit.acl.principal import Principal
+from parsekit.file import PFFile
 from parsekit.object import PFObject
 from parsekit.query.builder import PFQuery
 from parsekit.values import Value
 
 __all__ = [
     "Caller",
+    "FileRequest",
     "FindRequest",
     "FunctionRequest",
     "JobRequest",
@@ -78,6 +80,20 @@ class FindRequest(_Request):
     is_get: bool = False
     count: bool = False
     objects: list[PFObject] = attrs.Factory(list)
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class FileRequest(_Request):
+    """Around the saving, reading and deleting of a file; ``file_size`` is in bytes, ``None`` where it is not known.
+
+    A hook may return another ``PFFile``. ``force_download`` and ``response_headers`` are for the answer of a server.
+    """
+
+    file: PFFile
+    file_size: int | None = None
+    force_download: bool = False
+    response_headers: dict[str, str] = attrs.Factory(lambda: {"X-Content-Type-Options": "nosniff"})
 
 
 @final

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, final
 
 from parsekit.file import StoredFile
@@ -22,11 +23,16 @@ class FilesInDatabase:
 
     def save(self, name: str, file: StoredFile) -> None:
         """Keep a file, replacing one of the same name."""
-        self._files.save(name, file.data, file.content_type)
+        about = None
+        if file.metadata or file.tags:
+            about = json.dumps({"metadata": dict(file.metadata), "tags": dict(file.tags)})
+        self._files.save(name, file.data, file.content_type, about)
 
     def read(self, name: str) -> StoredFile:
         """A file. Raises ``ObjectNotFoundError`` (101)."""
-        return StoredFile(*self._files.read(name))
+        data, content_type = self._files.read(name)
+        about = self._files.about(name)
+        return StoredFile(data, content_type, **({} if about is None else json.loads(about)))
 
     def delete(self, name: str) -> None:
         """Remove a file. Raises ``ObjectNotFoundError`` (101)."""

@@ -30,6 +30,7 @@ from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
+from parsekit.engine.filing import Filing
 from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.identity import random_object_ids
@@ -165,6 +166,7 @@ class ParseEngine:
             self.cloud = CloudCode()
             self.hooks = EngineHooks(self, self.cloud)
             self.writes.hooks = self.hooks
+            self.filing = Filing(self)
             self.jobs = Jobs(self)
             self._saving = Saving(self)
             self.direct = DirectWrites(self)

@@ -5,7 +5,7 @@ WebSocket wrap this and add nothing to what an answer says (law L9).
 """
 
 from parsekit.server.dispatch import Dispatcher
-from parsekit.server.options import ServerOptions
+from parsekit.server.options import FileDownload, FileUpload, ServerOptions
 from parsekit.server.requests import Call, Request, Response
 
-__all__ = ["Call", "Dispatcher", "Request", "Response", "ServerOptions"]
+__all__ = ["Call", "Dispatcher", "FileDownload", "FileUpload", "Request", "Response", "ServerOptions"]

@@ -6,14 +6,17 @@ Parse Server 9.10 then answers 500 and code 1 whatever failed (recorded s-048), 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 
 import attrs
 
 from parsekit.codec import JSON
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.server.faults import HttpError, answer_for
+from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 
@@ -58,10 +61,7 @@ def _sub_call(call: Call, entry: JSON) -> Call:
     path = entry.get("path") if isinstance(entry, dict) else None
     if not isinstance(path, str):
         raise InvalidJsonError("batch request path must be a string")
-    mount = call.options.mount.rstrip("/")
-    if not path.startswith(f"{mount}/"):
-        raise InvalidJsonError(f"cannot route batch path {path}")
-    below, _, _query = path[len(mount) :].partition("?")
+    below = _below_mount(call.options, path)
     if below.strip("/") == "batch":
         raise InvalidJsonError("nested batch requests are not allowed")
     method = entry.get("method")
@@ -71,6 +71,17 @@ def _sub_call(call: Call, entry: JSON) -> Call:
     return attrs.evolve(
         call, method=method, path=below, params={}, body=dict(body) if isinstance(body, dict) else {}
     )
+
+
+def _below_mount(options: ServerOptions, path: str) -> str:
+    """A path below the mount. Clients may know the mount under its public path (makeBatchRoutingPathFunction)."""
+    mount = options.mount.rstrip("/")
+    public = mount if options.public_url is None else urlsplit(options.public_url).path.rstrip("/")
+    known = [prefix for prefix in (mount, public) if path.startswith(f"{prefix}/")]
+    if not known:
+        raise InvalidJsonError(f"cannot route batch path {path}")
+    below, _, _query = path[max(map(len, known)) :].partition("?")
+    return posixpath.normpath(f"/{below.lstrip('/')}")
 
 
 def _one(call: Call, answer: Answer) -> JSON:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 import attrs
 
@@ -18,6 +17,7 @@ from parsekit.query.ast import ALWAYS
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
+from parsekit.server.files import file_url
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 from parsekit.server.writes import read_body
@@ -110,11 +110,11 @@ def delete(call: Call, class_name: str, object_id: str) -> Response:
 def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
     """An object as a row of an answer, its files with the URLs that this server has for them."""
     entry = obj.to_fields_json()
-    _add_urls(entry, f"{call.options.public_url or call.options.mount}/files/{call.options.app_id}")
+    _add_urls(call, entry)
     return entry
 
 
-def _add_urls(entry: dict[str, JSON], folder: str) -> None:
+def _add_urls(call: Call, entry: dict[str, JSON]) -> None:
     """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
     for value in entry.values():
         for item in value if type(value) is list else (value,):
@@ -122,9 +122,9 @@ def _add_urls(entry: dict[str, JSON], folder: str) -> None:
                 continue
             kind = item.get("__type")
             if kind == "File" and "url" not in item:
-                item["url"] = f"{folder}/{quote(item['name'], safe='')}"
+                item["url"] = file_url(call, item["name"])
             elif kind == "Object":
-                _add_urls(item, folder)
+                _add_urls(call, item)
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

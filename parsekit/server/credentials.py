@@ -21,7 +21,7 @@ from parsekit.server.faults import unauthorized
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request
 
-__all__ = ["Credentials", "read_credentials"]
+__all__ = ["Credentials", "Upload", "key_principal", "read_credentials", "read_upload"]
 
 _CLIENT_KEYS: Final = ("rest_key", "javascript_key", "client_key", "windows_key")
 _HEADERS: Final = {
@@ -70,6 +70,45 @@ class Credentials:
     body: dict[str, JSON]
 
 
+@final
+@attrs.frozen(slots=True)
+class Upload:
+    """An upload taken apart. ``body`` is what its JSON says beside the bytes, empty where they came as they are."""
+
+    request: Request
+    body: dict[str, JSON]
+    data: bytes = attrs.field(repr=False)
+
+
+def read_upload(request: Request, options: ServerOptions) -> Upload:
+    """The bytes of an upload: the body itself, or the ``base64`` of the JSON that the JS SDK sends.
+
+    It is JSON exactly where the headers name no application (middlewares.handleParseHeaders).
+
+    Raises:
+        HttpError: 403, the headers name no application and the body is not JSON.
+    """
+    found = {"app_id": request.headers.get("x-parse-application-id")}
+    found.update(_basic(request.headers.get("authorization"), options))
+    if _same(found["app_id"], options.app_id):
+        return Upload(request, {}, request.body)
+    try:
+        body = loads(request.body)
+    except InvalidJsonError:
+        raise unauthorized() from None
+    if not isinstance(body, dict) or not _same(_text(body.get("_ApplicationId")), options.app_id):
+        raise unauthorized()
+    content_type = _text(body.get("_ContentType"))
+    if content_type is not None:
+        request = attrs.evolve(request, headers={**request.headers, "content-type": content_type})
+    text = "".join((_text(body.get("base64")) or "").split()).replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        data = b""
+    return Upload(request, body, data)
+
+
 def read_credentials(request: Request, body: dict[str, JSON], options: ServerOptions) -> Credentials:
     """The credentials of a request and its body without them.
 
@@ -94,6 +133,12 @@ def read_credentials(request: Request, body: dict[str, JSON], options: ServerOpt
     return Credentials(
         principal, found["session_token"] or None, installation, _context(found["context"]), rest
     )
+
+
+def key_principal(request: Request, options: ServerOptions) -> Principal | None:
+    """Who the keys in the headers say it is, where a route needs none; ``None`` for a client."""
+    found = {name: request.headers.get(header) for name, header in _HEADERS.items()}
+    return _key_principal(found, options, found["installation_id"])
 
 
 def _key_principal(

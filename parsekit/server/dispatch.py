@@ -16,8 +16,8 @@ from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
-from parsekit.server import aggregates, batch, classes, features, functions, schemas, users
-from parsekit.server.credentials import Credentials, read_credentials
+from parsekit.server import aggregates, batch, classes, features, files, functions, schemas, users
+from parsekit.server.credentials import Credentials, read_credentials, read_upload
 from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
@@ -34,9 +34,9 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         self.router = Router()
-        for module in (features, schemas, aggregates, functions, users, classes):
+        for module in (features, files, schemas, aggregates, functions, users, classes):
             self.router.include(module.ROUTES)
-        self.router.include(batch.routes(self.route))
+        self.router.include(batch.routes(self._route_in_batch))
 
     def handle(self, request: Request) -> Response:
         """The answer to a request. Raises only for a fault of parsekit's own, which the shell turns into a 500."""
@@ -49,16 +49,23 @@ class Dispatcher:
             return answer
 
     def _handle(self, request: Request) -> Response:
+        found = self.router.find(request.method, request.path)
+        kind = "api" if found is None else found.kind
+        if kind == "public":
+            call = self._call(request, request.method, {}, None)
+            return self.route(attrs.evolve(call, data=request.body))
+        if kind == "upload":
+            sent = read_upload(request, self.options)
+            sender = read_credentials(sent.request, sent.body, self.options)
+            call = self._call(sent.request, request.method, sent.body, sender)
+            return self.route(attrs.evolve(call, data=sent.data))
         body = _json_body(request)
         method = request.method
         tunneled = body.get("_method")
         if method == "POST" and isinstance(tunneled, str):
             method = tunneled.upper()
-        found = self.router.find(method, request.path)
-        public = found is not None and found[2]
-        credentials = None if public else read_credentials(request, body, self.options)
-        call = self._call(request, method, body, credentials)
-        return self.route(call)
+        sender = read_credentials(request, body, self.options)
+        return self.route(self._call(request, method, body, sender))
 
     def _call(
         self, request: Request, method: str, body: dict[str, JSON], credentials: Credentials | None
@@ -94,13 +101,19 @@ class Dispatcher:
             return Principal.anonymous(installation_id=credentials.installation_id)
         return self.engine.principal_for_session(token, installation_id=credentials.installation_id)
 
+    def _route_in_batch(self, call: Call) -> Response:
+        found = self.router.find(call.method, call.path)
+        if found is not None and found.kind != "api":
+            return no_route(call.method, call.path)
+        return self.route(call)
+
     def route(self, call: Call) -> Response:
         """Answer a call whose sender is known. Raises the route's errors."""
         found = self.router.find(call.method, call.path)
         if found is None:
             return no_route(call.method, f"{self.options.mount}{call.path}")
-        route, captures, _ = found
-        return route(attrs.evolve(call, captures={name: unquote(part) for name, part in captures.items()}))
+        captures = {name: unquote(part) for name, part in found.captures.items()}
+        return found.route(attrs.evolve(call, captures=captures))
 
 
 def _json_body(request: Request) -> dict[str, JSON]:

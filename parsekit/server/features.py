@@ -41,5 +41,5 @@ def _server_info(call: Call) -> Response:
 
 
 ROUTES: Final = Router()
-ROUTES.add("GET", "/health", _health, public=True)
+ROUTES.add("GET", "/health", _health, kind="public")
 ROUTES.add("GET", "/serverInfo", _server_info)

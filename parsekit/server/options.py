@@ -19,6 +19,7 @@ from parsekit.codec import JSON
 from parsekit.errors import EngineError
 
 __all__ = [
+    "FileDownload",
     "FileUpload",
     "IdempotencyOptions",
     "LiveQueryOptions",
@@ -36,7 +37,8 @@ _DENYLIST: Final[tuple[Mapping[str, str], ...]] = (
     MappingProxyType({"key": "__proto__"}),
 )
 _NOT_EXECUTABLE: Final = (
-    r"^(?!(?i:[xs]?html?(\\?\+xml)?|xht|svg(z|\\?\+xml)?|xml|xsd|xslt?(\\?\+xml)?|rng|rdf(\\?\+xml)?|owl|mathml)$)",
+    r"^(?!(?i:[xs]?html?(\\?\+xml)?|xht|svg(z|\\?\+xml)?|xml|xsd|xslt?(\\?\+xml)?|rng|rdf(\\?\+xml)?|owl"
+    r"|mathml(\\?\+xml)?)$)",
 )
 """Everything but what a browser may run as a page of the server's own."""
 
@@ -57,6 +59,16 @@ class FileUpload:
     enable_for_anonymous_user: bool = False
     enable_for_authenticated_user: bool = True
     file_extensions: tuple[str, ...] = _NOT_EXECUTABLE
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class FileDownload:
+    """``fileDownload``: who may fetch files."""
+
+    enable_for_public: bool = True
+    enable_for_anonymous_user: bool = True
+    enable_for_authenticated_user: bool = True
 
 
 @final
@@ -160,6 +172,9 @@ class ServerOptions:
     route_allow_list: tuple[str, ...] | None = None
     """Regular expressions of the paths that clients may call, ``None`` for all."""
     file_upload: FileUpload = attrs.field(factory=FileUpload)
+    file_download: FileDownload = attrs.field(factory=FileDownload)
+    file_key: str | None = None
+    """The key of files that old Parse applications left on ``files.parsetfss.com`` and ``files.parse.com``."""
     preserve_file_name: bool = False
     idempotency_options: IdempotencyOptions = attrs.field(factory=IdempotencyOptions)
     live_query: LiveQueryOptions = attrs.field(factory=LiveQueryOptions)

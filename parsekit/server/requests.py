@@ -41,10 +41,10 @@ class Request:
 @final
 @attrs.frozen(slots=True)
 class Response:
-    """An answer. ``body`` is JSON, except for the HTML of an unknown route, which is a ``str``."""
+    """An answer. ``body`` is JSON, except where ``headers`` state a ``Content-Type``: then it is text or bytes."""
 
     status: int = 200
-    body: JSON = attrs.field(default=None, repr=False)
+    body: Any = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = _NONE
 
 
@@ -55,7 +55,7 @@ class Call:
 
     ``params`` are the query string's parameters, each as the JSON it spells; ``body`` is a JSON object without the
     keys that only carry credentials; ``captures`` are the variable parts of the path. ``session_token`` is what the
-    client sent, whether or not the route cares for it.
+    client sent, whether or not the route cares for it. ``data`` are the bytes of an upload, which has no JSON body.
     """
 
     engine: ParseEngine
@@ -70,6 +70,7 @@ class Call:
     installation_id: str | None = None
     context: Mapping[str, JSON] = _NONE
     headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
+    data: bytes = attrs.field(default=b"", repr=False)
 
     @property
     def asked(self) -> dict[str, JSON]:
