@@ -1,11 +1,26 @@
-"""The REST API: requests and answers as data, dispatched to an engine in process.
+"""Parse's REST API and LiveQuery over an engine.
 
-``Dispatcher(engine, ServerOptions(...)).handle(Request(...))`` gives a ``Response``. The ASGI shell and the LiveQuery
-WebSocket wrap this and add nothing to what an answer says (law L9).
+``create_app(engine, app_id=..., master_key=...)`` is an ASGI application (extra ``server``). Below it, requests and
+answers are data: ``Dispatcher(engine, ServerOptions(...)).handle(Request(...))`` gives a ``Response`` without any
+socket, and the application adds nothing to what an answer says (law L9).
 """
 
+from parsekit.server.app import App, create_app
+from parsekit.server.configuration import Configuration, configuration
 from parsekit.server.dispatch import Dispatcher
 from parsekit.server.options import FileDownload, FileUpload, ServerOptions
 from parsekit.server.requests import Call, Request, Response
 
-__all__ = ["Call", "Dispatcher", "FileDownload", "FileUpload", "Request", "Response", "ServerOptions"]
+__all__ = [
+    "App",
+    "Call",
+    "Configuration",
+    "Dispatcher",
+    "FileDownload",
+    "FileUpload",
+    "Request",
+    "Response",
+    "ServerOptions",
+    "configuration",
+    "create_app",
+]

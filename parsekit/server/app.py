@@ -1,0 +1,132 @@
+"""``create_app(engine, ...)``: the ASGI application around the dispatcher.
+
+The picture: the event loop reads requests and writes answers; what a request asks is done by the dispatcher in a pool
+of threads, where the engine has one reader connection per thread. So neither a slow client nor a slow query holds up
+others. The application adds nothing to what an answer says (law L9) but cross-origin headers, sizes, and the answer to
+what is parsekit's own fault, which says nothing of it.
+
+The application may be served as it is, or mounted in another one; it takes paths below ``options.mount``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, final
+
+from parsekit.server.dispatch import Dispatcher
+from parsekit.server.faults import HttpError, no_route
+from parsekit.server.http import (
+    ClientGone,
+    Header,
+    Receive,
+    Scope,
+    Send,
+    cors_headers,
+    path_below,
+    read_request,
+    rendered,
+    respond,
+)
+from parsekit.server.options import ServerOptions
+from parsekit.server.requests import Request, Response
+
+if TYPE_CHECKING:
+    from parsekit.engine.core import ParseEngine
+
+__all__ = ["App", "create_app"]
+
+_LOG: Final = logging.getLogger("parsekit.server")
+_THREADS: Final = 8
+_FAULT: Final = Response(500, {"code": 1, "message": "Internal server error."})
+
+
+def create_app(engine: ParseEngine, options: ServerOptions | None = None, /, **given: Any) -> App:
+    """An ASGI application that serves ``engine``: REST and LiveQuery, below ``mount`` (``/parse``).
+
+    ``create_app(engine, app_id="A", master_key="K", rest_key="R")`` names the fields of ``ServerOptions``; an object of
+    them may be given instead. The engine stays the caller's: closing it is the caller's affair too.
+    """
+    return App(engine, options or ServerOptions(**given))
+
+
+@final
+class App:
+    """The ASGI application of ``create_app``."""
+
+    def __init__(self, engine: ParseEngine, options: ServerOptions) -> None:
+        self.dispatcher = Dispatcher(engine, options)
+        self._cors = cors_headers(options)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="parsekit-request")
+
+    @property
+    def options(self) -> ServerOptions:
+        """The options that requests are answered under now."""
+        return self.dispatcher.options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, as ASGI has it."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def close(self) -> None:
+        """End the threads, once what they are doing is done."""
+        self._threads.shutdown()
+
+    # -- REST ------------------------------------------------------------------------------------
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        headers = self._cors(_origin(scope))
+        if method == "OPTIONS":
+            await respond(send, 200, b"OK", [*headers, (b"content-type", b"text/plain; charset=utf-8")])
+            return
+        try:
+            status, body, own = await self._answer(scope, receive)
+        except ClientGone:
+            return
+        await respond(send, status, body, [*headers, *own], bodiless=method == "HEAD")
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes, list[Header]]:
+        path = path_below(scope, self.options.mount)
+        if path is None:
+            return _rendered(no_route(scope["method"], scope["path"]))
+        try:
+            request = await read_request(scope, receive, path, self.options)
+        except HttpError as error:
+            return _rendered(error.response)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._handled, request)
+
+    def _handled(self, request: Request) -> tuple[int, bytes, list[Header]]:
+        """The answer to a request; in a thread of the pool."""
+        try:
+            return _rendered(self.dispatcher.handle(request))
+        except Exception:  # noqa: BLE001 - a fault of parsekit's own: the log has it, the client learns nothing
+            _LOG.exception("%s %s: unexpected error", request.method, request.path)
+            return _rendered(_FAULT)
+
+
+def _rendered(response: Response) -> tuple[int, bytes, list[Header]]:
+    body, headers = rendered(response)
+    return response.status, body, headers
+
+
+def _origin(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"origin":
+            return str(value.decode("latin-1"))
+    return None
