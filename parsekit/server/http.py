@@ -170,7 +170,7 @@ def rendered(response: Response) -> tuple[bytes, list[Header]]:
     ]
     if isinstance(body, bytes):
         return body, own
-    if isinstance(body, str):
+    if isinstance(body, str) and "Content-Type" in response.headers:
         return body.encode("utf-8", "replace"), own
     return dumps(body).encode(), [_JSON, *own]
 
