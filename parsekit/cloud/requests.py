@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from typing import Any, final
+from typing import Any, Literal, final
 
 import attrs
 
@@ -128,9 +128,14 @@ class SubscribeRequest(_Request):
 @final
 @attrs.define(slots=True, kw_only=True)
 class LiveEventRequest(_Request):
-    """Before a live event is sent. ``send_event`` set to false drops it."""
+    """Before a live event is sent. ``send_event`` set to false drops it; ``object`` is what will be sent.
 
-    event: str
+    ``object`` and ``original`` show what the subscriber may see.
+    """
+
+    event: Literal["create", "enter", "update", "leave", "delete"]
     object: PFObject
     original: PFObject | None = None
     send_event: bool = True
+    clients: int = 0
+    subscriptions: int = 0

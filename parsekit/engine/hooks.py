@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
-from parsekit.cloud import CloudCode, FindRequest, FunctionRequest, SaveRequest
+from parsekit.cloud import (
+    CloudCode,
+    FindRequest,
+    FunctionRequest,
+    LiveEventRequest,
+    SaveRequest,
+    SubscribeRequest,
+)
 from parsekit.cloud.requests import Caller
 from parsekit.engine.pointers import plain_operations
 from parsekit.errors import ObjectNotFoundError, ParsekitError
+from parsekit.livequery.events import Event
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
 from parsekit.query.ast import Constraint
@@ -192,6 +200,40 @@ class EngineHooks:
         with self._engine.acting_as(principal):
             returned = self.cloud.run("afterFind", state.class_name, request)
         return list(returned) if returned is not None else request.objects
+
+    # -- live queries ------------------------------------------------------------------------------
+
+    def before_subscribe(self, state: QueryState, principal: Principal, subscriptions: int) -> QueryState:
+        """The query that the hook makes of the one to be subscribed to. Raises what the hook raises."""
+        if not self.cloud.has("beforeSubscribe", state.class_name):
+            return state
+        query: PFQuery[Any] = PFQuery.from_state(state)
+        request = SubscribeRequest(
+            caller=self.caller(principal),
+            trigger_name="beforeSubscribe",
+            query=query,
+            subscriptions=subscriptions,
+        )
+        with self._engine.acting_as(principal):
+            returned = self.cloud.run("beforeSubscribe", state.class_name, request)
+        chosen = returned if isinstance(returned, PFQuery) else request.query
+        return query.state() if chosen is None else chosen.state()
+
+    def after_event(self, event: Event, principal: Principal, subscriptions: int) -> Event | None:
+        """The event that the hook makes of one about to be taken; ``None`` when it drops it."""
+        request = LiveEventRequest(
+            caller=self.caller(principal),
+            trigger_name="afterEvent",
+            event=event.kind,
+            object=event.object,
+            original=event.original,
+            subscriptions=subscriptions,
+        )
+        with self._engine.acting_as(principal):
+            self.cloud.run("afterEvent", event.class_name, request)
+        if not request.send_event:
+            return None
+        return attrs.evolve(event, kind=request.event, object=request.object, original=request.original)
 
     # -- users and functions -----------------------------------------------------------------------
 

@@ -20,10 +20,10 @@ import attrs
 
 from parsekit._context import Binding, current_binding
 from parsekit.acl.guard import check_keys, check_query_fields, read_operation
-from parsekit.engine.including import attach_includes
+from parsekit.engine.live_events import LiveEvents
 from parsekit.engine.live_reading import LiveReader, fields_of
 from parsekit.engine.live_watch import FileWatch
-from parsekit.errors import EngineError, NotOfferedError, ParseError
+from parsekit.errors import EngineError, NotOfferedError
 from parsekit.livequery.conditions import dependencies, settled
 from parsekit.livequery.dispatcher import Dispatcher
 from parsekit.livequery.events import Event, Fields, Occurrence
@@ -34,7 +34,6 @@ from parsekit.livequery.registry import Subscriber
 from parsekit.livequery.resume import replayed
 from parsekit.livequery.subscription import DEFAULT_CAPACITY, Subscription
 from parsekit.object import PFObject
-from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
 from parsekit.query.dialect import Dialect
 from parsekit.query.where import check_against_schema
 from parsekit.storage import journal
@@ -78,7 +77,7 @@ class LiveQueries:
         self._reader = LiveReader(engine)
         self._dispatcher = Dispatcher(self._reader)
         self._schema: object = None
-        self._shapes: dict[str, ResultShape] = {}
+        self._events = LiveEvents(engine)
         self._listening = False
         self._watch: FileWatch | None = None
         self._closed = False
@@ -98,8 +97,9 @@ class LiveQueries:
         capacity: int = DEFAULT_CAPACITY,
     ) -> Subscription[Any]:
         """Follow a query under a principal; see ``PFQuery.subscribe``."""
+        state = self._engine.hooks.before_subscribe(state, binding.principal, len(self._dispatcher))
         with self._lock:
-            checked = self._check(state, binding, tuple(watch))
+            checked = self._check(state, binding, tuple(watch), (Dialect.SERVER, Dialect.LIVE_MATCHER))
             subscription: Subscription[Any] = Subscription(
                 self, binding, state, kind=kind, watch=tuple(watch), capacity=capacity
             )
@@ -125,7 +125,7 @@ class LiveQueries:
 
         observed: ObservedList[Any] = ObservedList(binding, state, self.leave, find, fields_of)
         with self._lock:
-            self._join(observed, self._check(state, binding, ()))
+            self._join(observed, self._check(state, binding))
             observed.begin()
         return observed
 
@@ -141,7 +141,7 @@ class LiveQueries:
             )
         groups = ObservedGroups(binding, state, self.leave, group_by, sum_of)
         with self._lock:
-            checked = self._check(state, binding, ())
+            checked = self._check(state, binding)
             check_keys(checked.access, [group_by] if sum_of is None else [group_by, sum_of], "group by")
             for _ in range(_ATTEMPTS):
                 self._join(groups, checked)
@@ -154,7 +154,13 @@ class LiveQueries:
             groups.begin(self.position)
         return groups
 
-    def _check(self, state: QueryState, binding: Binding, watch: tuple[str, ...]) -> _Checked:
+    def _check(
+        self,
+        state: QueryState,
+        binding: Binding,
+        watch: tuple[str, ...] = (),
+        dialects: tuple[Dialect, ...] = (Dialect.SERVER,),
+    ) -> _Checked:
         """Whether the query may be followed. Raises as a find would."""
         engine = self._engine
         if self._closed:
@@ -163,13 +169,15 @@ class LiveQueries:
             raise EngineError("subscribe: events come from the journal; open the engine with journal=True")
         if engine.store.database.in_write:
             raise EngineError("subscribe: inside a transaction; subscribe before it begins or after it ends")
-        if state.from_local or (state.dialect is not None and state.dialect != Dialect.SERVER):
+        rules = state.dialect or Dialect.SERVER
+        if state.from_local or rules not in dialects:
             raise NotOfferedError(
-                "subscribe: only what the server stores can be followed, not the local datastore"
+                f"subscribe: only what the server stores can be followed, under {' or '.join(d.name for d in dialects)}"
             )
-        described = engine.schema.get(state.class_name)
-        fields = {} if described is None else described.fields
-        check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
+        if rules == Dialect.SERVER:
+            described = engine.schema.get(state.class_name)
+            fields = {} if described is None else described.fields
+            check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
         operation = read_operation(state)
         access = engine.view(binding.principal).reading(state.class_name, operation).access
         check_query_fields(state, access, binding.principal)
@@ -325,41 +333,9 @@ class LiveQueries:
 
     # -- what subscriptions ask ------------------------------------------------------------------------
 
-    def event_of(self, subscription: Subscription[Any], occurrence: Occurrence) -> Event:
-        """The event with objects of its own, includes attached."""
-        obj = self._object(subscription, occurrence.class_name, occurrence.object_id, occurrence.fields)
-        original = None
-        if occurrence.original is not None:
-            original = self._object(
-                subscription, occurrence.class_name, occurrence.object_id, occurrence.original
-            )
-        return Event(occurrence.kind, obj, original, occurrence.sequence, occurrence.resume_from)
-
-    def _object(
-        self, subscription: Subscription[Any], class_name: str, object_id: str, fields: Fields
-    ) -> PFObject:
-        engine = self._engine
-        layout = engine.store.catalog.layout(class_name)
-        relations = {} if layout is None else layout.relations
-        shape = self._shapes.get(class_name)
-        if shape is None or shape.relations is not relations:
-            shape = self._shapes[class_name] = ResultShape(
-                class_name, NO_FIELDS, relations=relations, engine=engine, classes=engine.class_for
-            )
-        kind = subscription.kind or engine.class_for(class_name)
-        context = ResultContext(shape, subscription.projection is None)
-        obj: PFObject = kind.from_fields(context, object_id, fields)
-        local = obj.local_state
-        if subscription.projection is not None and local is not None:
-            local.complete = False
-        if subscription.state.include:
-            view = engine.view(subscription.principal)
-            # an include that is refused leaves a pointer: the event itself is the subscriber's
-            with contextlib.suppress(ParseError):
-                attach_includes(
-                    [obj], subscription.state, lambda query, ids: engine.reads._included(query, ids, view)
-                )
-        return obj
+    def event_of(self, subscription: Subscription[Any], occurrence: Occurrence) -> Event | None:
+        """The event with objects of its own, includes attached; ``None`` when a hook drops it."""
+        return self._events.event_of(subscription, occurrence, len(self._dispatcher))
 
     def leave(self, subscriber: Any) -> None:
         """Nothing more is to be delivered to the subscriber."""
@@ -378,7 +354,10 @@ class LiveQueries:
         where = settled(state.where, self._engine.options.clock())
         rights = self._reader.rights(subscription.principal, state.class_name, read_operation(state))
         lookup = self._reader.lookup(state.class_name, subscription.principal)
-        reasons = [reason for item in fields for reason in explain_arrival(item, where, rights, lookup)]
+        rules = state.dialect or Dialect.SERVER
+        reasons = [
+            reason for item in fields for reason in explain_arrival(item, where, rules, rights, lookup)
+        ]
         if subscription.is_closed:
             reasons.insert(0, "the subscription is closed")
         notes = []

@@ -3,16 +3,21 @@
 ``settled`` gives equal queries one form, so that they share a group: relative times become the instants that they mean
 at the subscription, conjunctions are flattened and put in a canonical order. ``dependencies`` names the classes whose
 changes can change the result besides the objects of the class itself.
+
+Which matcher tests an object is the query's dialect: the engine's own (``Dialect.SERVER``), which agrees with what a
+find returns, or the one of Parse's live query server (``Dialect.LIVE_MATCHER``), which does not always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
 import attrs
 
+from parsekit.codec import JSON, decode_value
+from parsekit.errors import ParseError
 from parsekit.query.ast import (
     And,
     Constraint,
@@ -24,15 +29,44 @@ from parsekit.query.ast import (
     RelativeTime,
     constraints_of,
 )
+from parsekit.query.dialect import Dialect
+from parsekit.query.matcher import Lookup, Predicate, compile_predicate
 from parsekit.query.relative_time import resolve_relative_time
 from parsekit.query.state import QueryState
+from parsekit.query.where import decode_live_where
+from parsekit.values import Value
 
-__all__ = ["RelationTarget", "dependencies", "settled"]
+__all__ = ["RelationTarget", "dependencies", "live_predicate", "matches_live", "settled"]
 
 RelationTarget = Callable[[str, str], str | None]
 """The class that a key of a class leads to as a relation or pointer; ``None`` when it does not."""
 
 _COMMUTATIVE: Final = (And, Or, Nor)
+
+
+def live_predicate(where: Node, rules: Dialect, lookup: Lookup | None = None) -> Predicate:
+    """The test of objects for a live query. Raises as ``compile_predicate``."""
+    predicate = compile_predicate(where, rules, lookup)
+    if not rules.refused_is_no_match:
+        return predicate
+
+    def forgiving(fields: Mapping[str, Value]) -> bool:
+        try:
+            return predicate(fields)
+        except ParseError:
+            return False
+
+    return forgiving
+
+
+def matches_live(object_json: Mapping[str, JSON], where: Mapping[str, JSON]) -> bool:
+    """Whether Parse's own live query matcher lets an object pass a ``where``, both in REST JSON.
+
+    >>> matches_live({"className": "Deal", "stage": "won"}, {"amount": {"$gt": 5}})
+    True
+    """
+    fields = {key: decode_value(value) for key, value in object_json.items() if key != "ACL"}
+    return live_predicate(decode_live_where(where), Dialect.LIVE_MATCHER)(fields)
 
 
 def settled(node: Node, now: datetime) -> Node:
@@ -70,8 +104,11 @@ def dependencies(
 ) -> frozenset[str]:
     """The classes that decide, besides each object by itself, whether it is in the result; empty for most queries.
 
-    The class itself is among them when the members of its relations are asked for.
+    The class itself is among them when the members of its relations are asked for. Under ``LIVE_MATCHER`` conditions
+    on other objects never hold, so nothing else decides.
     """
+    if state.dialect is not None and "$inQuery" in state.dialect.unsupported_operators:
+        return frozenset()
     return frozenset(_depended(state, relation_of, pointer_of))
 
 

@@ -23,12 +23,15 @@ from typing import TYPE_CHECKING, Protocol, final
 import attrs
 
 from parsekit.errors import ParseError
+from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.dependents import Dependent
 from parsekit.livequery.events import Fields, Occurrence, kind_of_event
 from parsekit.livequery.images import Transition
 from parsekit.livequery.registry import Audience, ClassIndex, Group, Subscriber
 from parsekit.livequery.rights import Rights
 from parsekit.livequery.showing import Showing
+from parsekit.query.ast import ALWAYS
+from parsekit.query.dialect import Dialect
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
@@ -109,7 +112,8 @@ class Dispatcher:
             place = self._dependent(subscription.state, where, rights, depends)
             audience = place.audience
         else:
-            place = self._indexes.setdefault(class_name, ClassIndex()).group(class_name, where)
+            rules = subscription.state.dialect or Dialect.SERVER
+            place = self._indexes.setdefault(class_name, ClassIndex()).group(class_name, where, rules)
             found = place.audiences.get(principal)
             audience = place.audiences[principal] = Audience(rights) if found is None else found
         self._rights[key], self._keys[rights] = rights, key
@@ -233,7 +237,8 @@ class Dispatcher:
             was = before is not None and predicate(before)
             holds = after is not None and predicate(after)
         except ParseError as error:
-            self._fail(group.audiences.values(), error)
+            if not group.rules.refused_is_no_match:
+                self._fail(group.audiences.values(), error)
             return
         if not (was or holds):
             return
@@ -282,7 +287,7 @@ class Dispatcher:
         for group in groups:
             skipped = touched.get(group.class_name, set())
             audiences = [audience for audience in group.audiences.values() if audience in renewed]
-            for fields in self._reader.matching(group.class_name, group.where):
+            for fields in self._matching(group):
                 if fields["objectId"] in skipped:
                     continue
                 showing = Showing.unchanged(group.class_name, fields, position)
@@ -290,6 +295,14 @@ class Dispatcher:
                     saw, sees = showing.saw(audience.previous), showing.sees(audience.rights)
                     if saw != sees or (saw and showing.shows_otherwise(audience.previous, audience.rights)):
                         self._tell(audience, showing, saw, sees, audience.previous)
+
+    def _matching(self, group: Group) -> Iterable[Fields]:
+        """Every object that meets the conditions of a group, whoever may see it."""
+        if group.rules == Dialect.SERVER:
+            return self._reader.matching(group.class_name, group.where)
+        return filter(
+            live_predicate(group.where, group.rules), self._reader.matching(group.class_name, ALWAYS)
+        )
 
     def _reread(self, dependent: Dependent, touched: set[str], position: int) -> None:
         """Read a dependent query anew and tell of the objects that came or went without having changed."""

@@ -11,11 +11,12 @@ from typing import final
 import attrs
 
 from parsekit.errors import ParseError
+from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.events import Fields
 from parsekit.livequery.rights import Rights, readers_of
 from parsekit.query.ast import And, Node, describe
 from parsekit.query.dialect import Dialect
-from parsekit.query.matcher import Lookup, compile_predicate
+from parsekit.query.matcher import Lookup
 
 __all__ = ["Arrival", "explain_arrival"]
 
@@ -35,12 +36,14 @@ class Arrival:
         return "; ".join((*self.reasons, *self.notes))
 
 
-def explain_arrival(fields: Fields, where: Node, rights: Rights, lookup: Lookup) -> tuple[str, ...]:
+def explain_arrival(
+    fields: Fields, where: Node, rules: Dialect, rights: Rights, lookup: Lookup
+) -> tuple[str, ...]:
     """Why the object is not in the result of the (settled) conditions under the rights; empty when it is."""
     reasons: list[str] = []
     for part in where.children if isinstance(where, And) else (where,):
         try:
-            holds = compile_predicate(part, Dialect.SERVER, lookup)(fields)
+            holds = live_predicate(part, rules, lookup)(fields)
         except ParseError as error:
             reasons.append(f"the condition {describe(part)} cannot be tested: {error.message}")
             continue

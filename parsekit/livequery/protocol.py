@@ -19,6 +19,9 @@ import attrs
 from parsekit.codec import JSON, dumps, loads
 from parsekit.errors import ParseError
 from parsekit.livequery.events import EventKind
+from parsekit.query.dialect import Dialect
+from parsekit.query.state import QueryState
+from parsekit.query.where import decode_live_where, decode_where
 
 __all__ = [
     "Answer",
@@ -35,6 +38,7 @@ __all__ = [
     "Unsubscribed",
     "parse_answer",
     "parse_request",
+    "state_of",
     "to_json",
     "to_text",
 ]
@@ -177,6 +181,20 @@ class ProtocolProblem(ParseError):  # noqa: N818 - ProtocolError is the message 
     def answer(self) -> ProtocolError:
         """The error message for the client."""
         return ProtocolError(code=self.code, error=self.message, request_id=self.request_id)
+
+
+def state_of(query: SubscribedQuery, dialect: Dialect = Dialect.SERVER) -> QueryState:
+    """What a subscription asks, for ``engine.live.subscribe``; its ``watch`` goes beside it.
+
+    Under ``Dialect.SERVER`` live events agree with what a find returns. ``Dialect.LIVE_MATCHER`` is Parse's own
+    matcher, which answers some conditions differently (a missing key passes ``$lt``) and refuses none.
+
+    Raises:
+        ParseError: as a find refuses the conditions; under ``Dialect.SERVER`` only.
+    """
+    where = dict(query.where)
+    node = decode_live_where(where) if dialect == Dialect.LIVE_MATCHER else decode_where(where)
+    return QueryState(query.class_name, node, keys=query.keys, dialect=dialect)
 
 
 # --- writing ---

@@ -84,12 +84,14 @@ class Audience:
 class Group:
     """Equal conditions on one class, and who subscribed to them."""
 
-    __slots__ = ("audiences", "class_name", "predicate", "where")
+    __slots__ = ("audiences", "class_name", "predicate", "rules", "text", "where")
 
-    def __init__(self, class_name: str, where: Node) -> None:
+    def __init__(self, text: str, class_name: str, where: Node, rules: Dialect) -> None:
+        self.text = text
         self.class_name = class_name
         self.where = where
-        self.predicate: Predicate = compile_predicate(where, Dialect.SERVER)
+        self.rules = rules
+        self.predicate: Predicate = compile_predicate(where, rules)
         self.audiences: dict[Any, Audience] = {}
 
 
@@ -167,8 +169,12 @@ class _Place:
 
     __slots__ = ("bound", "range_key", "signature", "values")
 
-    def __init__(self, where: Node) -> None:
+    def __init__(self, where: Node, rules: Dialect) -> None:
         leaves = where.children if isinstance(where, And) else (where,)
+        if (
+            rules.ranges != "kinds"
+        ):  # what JavaScript compares differently is found by texts and numbers alone
+            leaves = tuple(leaf for leaf in leaves if _is_plain_equality(leaf))
         chosen = _equalities(leaf for leaf in leaves if isinstance(leaf, Constraint))
         self.signature: Signature = tuple(sorted(chosen))
         self.values = list(product(*(chosen[key] for key in self.signature)))
@@ -180,6 +186,14 @@ class _Place:
                 if kind is not None:
                     self.range_key, self.bound = (leaf.key, _ABOVE[leaf.op], kind), leaf.argument
                     break
+
+
+def _is_plain_equality(leaf: Node) -> bool:
+    """Whether only values that are equal, or arrays with an equal element, can pass under any rules."""
+    if not isinstance(leaf, Constraint) or leaf.op not in ("$eq", "$in"):
+        return False
+    members = leaf.argument if leaf.op == "$in" else (leaf.argument,)
+    return all(type(member) in (str, int, float) for member in members)
 
 
 def _is_indexable(key: str) -> bool:
@@ -217,14 +231,14 @@ class ClassIndex:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def group(self, class_name: str, where: Node) -> Group:
+    def group(self, class_name: str, where: Node, rules: Dialect = Dialect.SERVER) -> Group:
         """The group of the (settled) conditions, made and indexed when it is the first of its kind."""
         # not the tree itself: it may hold what does not hash, and 1 equals True there
-        text = repr(where)
+        text = f"{rules.name} {where!r}"
         group = self._groups.get(text)
         if group is None:
-            group = self._groups[text] = Group(class_name, where)
-            place = self._places[group] = _Place(where)
+            group = self._groups[text] = Group(text, class_name, where, rules)
+            place = self._places[group] = _Place(where, rules)
             table = self._tables.setdefault(place.signature, {})
             for values in place.values:
                 bucket = table.setdefault(values, _Bucket())
@@ -237,7 +251,7 @@ class ClassIndex:
 
     def discard(self, group: Group) -> None:
         """Forget a group: nobody subscribes to it any more."""
-        del self._groups[repr(group.where)]
+        del self._groups[group.text]
         place = self._places.pop(group)
         table = self._tables[place.signature]
         for values in place.values:

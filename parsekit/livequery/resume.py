@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.events import kind_of_event
 from parsekit.livequery.images import Transition
 from parsekit.livequery.rights import Rights
 from parsekit.livequery.showing import Showing
 from parsekit.query.dialect import Dialect
-from parsekit.query.matcher import compile_predicate
 
 if TYPE_CHECKING:
     from parsekit.livequery.subscription import Subscription
@@ -27,7 +27,7 @@ def replayed(
     transitions: Iterable[Transition], subscription: Subscription[Any], where: Node, rights: Rights
 ) -> None:
     """Deliver the events of past changes."""
-    predicate = compile_predicate(where, Dialect.SERVER)
+    predicate = live_predicate(where, subscription.state.dialect or Dialect.SERVER)
     for transition in transitions:
         if transition.class_name != subscription.state.class_name:
             continue

@@ -45,8 +45,8 @@ H = TypeVar("H", bound=Callable[..., Any])
 class LiveSource(Protocol):
     """What a subscription asks of the engine it belongs to."""
 
-    def event_of(self, subscription: Subscription[Any], occurrence: Occurrence) -> Event:
-        """The event with objects of its own, includes attached."""
+    def event_of(self, subscription: Subscription[Any], occurrence: Occurrence) -> Event | None:
+        """The event with objects of its own, includes attached; ``None`` when a hook drops it."""
 
     def leave(self, subscription: Subscription[Any]) -> None:
         """Nothing more is to be delivered to the subscription."""
@@ -177,19 +177,24 @@ class Subscription(Generic[T]):
     def next(self, timeout: float | None = None) -> Event | None:
         """The next event; ``None`` when none came within ``timeout`` seconds, or the subscription is closed.
 
-        ``timeout=0`` does not wait. Raises as iterating does.
+        ``timeout=0`` does not wait. Raises as iterating does, and what an ``afterEvent`` hook raises, whose event is
+        then skipped.
         """
         self._take_by("iterating")
-        if not self._queue and timeout != 0:
-            self._wait(timeout)
-        try:
-            occurrence = self._queue.popleft()
-        except IndexError:
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                raise failure from None
-            return None
-        return self._source.event_of(self, occurrence)
+        deadline = None if timeout is None else monotonic() + timeout
+        while True:
+            if not self._queue and timeout != 0:
+                self._wait(None if deadline is None else max(deadline - monotonic(), 0.0))
+            try:
+                occurrence = self._queue.popleft()
+            except IndexError:
+                if self._failure is not None:
+                    failure, self._failure = self._failure, None
+                    raise failure from None
+                return None
+            event = self._source.event_of(self, occurrence)
+            if event is not None:
+                return event
 
     def pending(self) -> list[Event]:
         """The events that are queued now, without waiting. Raises as iterating does."""
@@ -289,15 +294,14 @@ class Subscription(Generic[T]):
             return True
 
     def _call(self, occurrence: Occurrence) -> None:
-        handlers = [*self._handlers.get(occurrence.kind, ()), *self._handlers.get("", ())]
-        if not handlers:
-            return
         try:
             event = self._source.event_of(self, occurrence)
         except Exception as error:  # noqa: BLE001 - an include that fails is this subscription's affair alone
             self._report(error)
             return
-        for handler in handlers:
+        if event is None:
+            return
+        for handler in [*self._handlers.get(event.kind, ()), *self._handlers.get("", ())]:
             try:
                 handler(event)
             except Exception as error:  # noqa: BLE001 - the user's code may raise anything, and harms only itself

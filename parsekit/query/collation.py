@@ -113,7 +113,16 @@ def equality(rules: Dialect) -> Equality:
     """The test for "these two present values are equal" under ``rules``."""
     if rules.bool_is_number and not rules.key_order_matters:
         return operator.eq
-    return same
+    return same if rules.key_order_matters else _same_keys
+
+
+def _same_keys(a: Value, b: Value) -> bool:
+    """As ``same``, whatever the order of an object's keys."""
+    if a.__class__ is dict and b.__class__ is dict:
+        return a.keys() == b.keys() and all(_same_keys(value, b[key]) for key, value in a.items())
+    if a.__class__ is list and b.__class__ is list:
+        return len(a) == len(b) and all(map(_same_keys, a, b))
+    return same(a, b)
 
 
 def canonical_utf16(text: str) -> bytes:

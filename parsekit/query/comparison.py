@@ -25,6 +25,8 @@ from parsekit.errors import InvalidQueryError
 from parsekit.query.ast import RegexPattern
 from parsekit.query.collation import NUMBERS, canonical_utf16, collation_bytes, equality, plain
 from parsekit.query.dialect import Dialect
+from parsekit.query.javascript import fails_range, identity_test, walk_properties
+from parsekit.query.keys import js_text
 from parsekit.query.paths import Test, any_value, fan_out, stored_form, walk_dictionaries
 from parsekit.query.regex import compile_regex
 from parsekit.values import (
@@ -47,6 +49,7 @@ __all__ = [
     "exists_test",
     "in_test",
     "negate",
+    "not_equal_test",
 ]
 
 COMPARISONS: Final[dict[str, Callable[[Value, Value], bool]]] = {
@@ -105,14 +108,59 @@ def _equal_element(argument: Value, rules: Dialect) -> Test:
     if argument is None:
         if rules.null_equals_missing:
             return lambda value: value is None or value is MISSING
+        if not rules.null_equals_null:
+            return _never
         return lambda value: value is None
     same = equality(rules)
     return lambda value: same(value, argument)
 
 
 def equal_test(argument: Value, rules: Dialect, path: Sequence[str], key: str, *, bare_ids: bool) -> Test:
-    """``$eq``: some value equals ``argument``."""
-    return _lift(_equal_element(plain(argument), rules), rules, path, key, bare_ids=bare_ids)
+    """``$eq``: some value equals ``argument``.
+
+    Raises (on testing): ``InvalidQueryError`` for a stored null against an object, under ``ne_is_whole``.
+    """
+    element = _equal_element(plain(argument), rules)
+    if rules.ne_is_whole and argument is not None:
+        return any_value(_checking_keys(element, plain(argument)), path, rules, key)
+    return _lift(element, rules, path, key, bare_ids=bare_ids)
+
+
+def _checking_keys(element: Test, argument: Value) -> Test:
+    def test(value: Value | Missing) -> bool:
+        if value is None:
+            _check_keys("$eq", value, argument)
+        return element(value)
+
+    return test
+
+
+def not_equal_test(argument: Value, rules: Dialect, path: Sequence[str], key: str) -> Test:
+    """``$ne``: no value equals ``argument``; under ``ne_is_whole`` the value as a whole does not.
+
+    Raises (on testing): ``InvalidQueryError`` for null against an object, under ``ne_is_whole`` (QueryTools.js).
+    """
+    if not rules.ne_is_whole:
+        return negate(equal_test(argument, rules, path, key, bare_ids=True))
+    same, wanted = equality(rules), plain(argument)
+
+    def test(value: Value | Missing) -> bool:
+        found = walk_properties(value, path)
+        if found is MISSING:
+            return True
+        _check_keys("$ne", found, wanted)
+        return not same(found, wanted)
+
+    return test
+
+
+def _check_keys(op: str, found: Value, wanted: Value) -> None:
+    """Refuse null against an object: QueryTools.js asks both for their keys, unless one is a date or an array."""
+    scalar = str | int | float | None
+    if (found is None and not isinstance(wanted, scalar)) or (
+        wanted is None and not isinstance(found, scalar | list | datetime)
+    ):
+        raise InvalidQueryError(f"{op}: null has no keys to compare with those of an object")
 
 
 def _kinds_of(argument: Value, rules: Dialect) -> frozenset[type] | None:
@@ -174,6 +222,9 @@ def comparison_test(op: str, argument: Value, rules: Dialect, path: Sequence[str
     Raises (on testing): ``InvalidQueryError`` for a value of another kind, under ``mismatch_raises``.
     """
     argument = plain(argument)
+    if rules.ranges == "javascript":
+        fails = fails_range(op, argument)
+        return lambda value: not fails(walk_properties(value, path))
     if rules.mismatch_raises:
         return any_value(_strict_element(op, argument, rules), path, rules, key)
     element = _bracketed_element(op, argument, rules)
@@ -235,6 +286,8 @@ def _member_test(member: Value, rules: Dialect) -> Test:
 
 def in_test(members: Iterable[Value], rules: Dialect, path: Sequence[str], key: str) -> Test:
     """``$in``: some value equals a member. Null among the members is missing too, where the rules say so."""
+    if rules.members == "identical":
+        return any_value(identity_test(tuple(members)), path, rules, key)
     flat = _flattened(members, rules)
     element = _member_element(flat, rules)
     if path or not rules.typed_fields_as_stored or not any(isinstance(m, PFGeoPoint) for m in flat):
@@ -252,6 +305,8 @@ def all_test(members: Iterable[Value], rules: Dialect, path: Sequence[str], key:
 
     Raises (on testing): ``InvalidQueryError`` where the value is no array, under ``all_needs_array``.
     """
+    if rules.members == "identical":
+        return _identical_all_test(tuple(members), path)
     elements = [_member_test(m if isinstance(m, RegexPattern) else plain(m), rules) for m in members]
     field = _stored_test if rules.typed_fields_as_stored else None
     tests = [any_value(e, path, rules, key, field=field(e) if field else None) for e in elements]
@@ -272,6 +327,19 @@ def all_test(members: Iterable[Value], rules: Dialect, path: Sequence[str], key:
     return test_array
 
 
+def _identical_all_test(members: tuple[Value, ...], path: Sequence[str]) -> Test:
+    """``$all`` by ``indexOf``: identical elements of an array, or parts of a text; patterns are found in neither."""
+
+    def test(value: Value | Missing) -> bool:
+        found = walk_properties(value, path)
+        if isinstance(found, list):
+            has = identity_test(found)
+            return all(not isinstance(member, RegexPattern | Pointer) and has(member) for member in members)
+        return bool(found) and isinstance(found, str) and all(js_text(m) in found for m in members)
+
+    return test
+
+
 def contained_by_test(members: Iterable[Value], rules: Dialect, path: Sequence[str], key: str) -> Test:
     """``$containedBy``: no array holds an element that is not a member. A missing key matches.
 
@@ -279,6 +347,9 @@ def contained_by_test(members: Iterable[Value], rules: Dialect, path: Sequence[s
 
     Raises (on testing): ``InvalidQueryError`` for null and scalars, under ``contained_by_needs_array``.
     """
+    if rules.members == "identical":
+        is_member = any_value(identity_test(tuple(members)), (), rules)
+        return lambda value: _contained_in_array(walk_properties(value, path), is_member)
     member = any_value(_member_element([plain(m) for m in members], rules), (), rules)
     if rules.contained_by_needs_array:
         return lambda value: _contained(walk_dictionaries(value, path, key) if path else value, member)
@@ -288,6 +359,12 @@ def contained_by_test(members: Iterable[Value], rules: Dialect, path: Sequence[s
         return all(all(map(member, found)) for found in arrays if found.__class__ is list)
 
     return test
+
+
+def _contained_in_array(value: Value | Missing, member: Test) -> bool:
+    if not isinstance(value, list):
+        raise InvalidQueryError("$containedBy: the value is not iterable")
+    return all(map(member, value))
 
 
 def _contained(value: Value | Missing, member: Test) -> bool:
@@ -308,7 +385,9 @@ def exists_test(wanted: bool, rules: Dialect, path: Sequence[str], key: str) -> 
     def present(value: Value | Missing) -> bool:
         return value is not MISSING and (null_counts or value is not None)
 
-    if rules.paths == "dictionaries":
+    if rules.paths == "properties" and path:
+        found: Test = lambda value: present(walk_properties(value, path))  # noqa: E731
+    elif rules.paths == "dictionaries":
         found = (lambda value: present(walk_dictionaries(value, path, key))) if path else present
     elif path:
         found = lambda value: any(map(present, fan_out(value, path, spread=False)))  # noqa: E731

@@ -1,11 +1,11 @@
-"""The two meanings of a constraint tree, as named rules.
+"""The meanings of a constraint tree, as named rules.
 
 Parse Server on MongoDB and the iOS SDK's local datastore answer some queries differently. Every difference is
-one attribute of ``Dialect``; operators consult the attribute and never ask which dialect it is. A third
-dialect would be a third set of values.
+one attribute of ``Dialect``; operators consult the attribute and never ask which dialect it is. The matcher of
+Parse's own live query server answers some queries differently again: a third set of values.
 
 Sources: ``ios_sdk`` D1-D50 (the list of differences), ``parse_server`` Q1-Q27, MongoTransform.js for what
-reaches MongoDB, and the recorded answers under ``tests/conformance``.
+reaches MongoDB, QueryTools.js for live queries, and the recorded answers under ``tests/conformance``.
 
 Not said here: what an operator does (``matcher`` and its families), how REST JSON becomes a tree (``where``).
 """
@@ -16,31 +16,48 @@ from typing import ClassVar, Literal, TypeAlias, final
 
 import attrs
 
-__all__ = ["BoxRule", "Dialect", "PathRule", "RegexFlavor", "StringOrder"]
+__all__ = ["BoxRule", "Dialect", "MemberRule", "PathRule", "RangeRule", "RegexFlavor", "StringOrder"]
 
-RegexFlavor: TypeAlias = Literal["pcre", "icu"]
+RegexFlavor: TypeAlias = Literal["pcre", "icu", "javascript"]
 StringOrder: TypeAlias = Literal["code-point", "canonical-utf16"]
-PathRule: TypeAlias = Literal["fan-out", "dictionaries"]
-BoxRule: TypeAlias = Literal["planar", "checked"]
+PathRule: TypeAlias = Literal["fan-out", "dictionaries", "properties"]
+BoxRule: TypeAlias = Literal["planar", "checked", "open"]
+RangeRule: TypeAlias = Literal["kinds", "javascript"]
+MemberRule: TypeAlias = Literal["equal", "identical"]
 
 
 @final
 @attrs.frozen(kw_only=True)
 class Dialect:
-    """One meaning of every operator, as named rules; ``Dialect.SERVER`` and ``Dialect.IOS_LOCAL`` are the
-    two.
+    """One meaning of every operator, as named rules; ``Dialect.SERVER`` and ``Dialect.IOS_LOCAL`` are
+    those of queries, ``Dialect.LIVE_MATCHER`` is how Parse's live query server tests objects.
 
     Instances are immutable and compare by value, so a dialect can be part of a cache key.
     """
 
     SERVER: ClassVar[Dialect]
     IOS_LOCAL: ClassVar[Dialect]
+    LIVE_MATCHER: ClassVar[Dialect]
 
     name: str
     """How messages and ``explain()`` call the dialect."""
 
     null_equals_missing: bool
     """An absent key equals null: in equality, ``$in``, ``$gte``/``$lte`` of null (D1-D3)."""
+
+    null_equals_null: bool = True
+    """Asking for null finds a stored null; otherwise a key that equals null is never found (QueryTools.js)."""
+
+    ranges: RangeRule = "kinds"
+    """Range operators compare values of one kind; or as JavaScript does, where a value fails only when the opposite
+    comparison holds, so that missing and incomparable values pass (QueryTools.js)."""
+
+    members: MemberRule = "equal"
+    """``$in``, ``$all`` and ``$containedBy`` ask for equal members; or for identical ones, which two dates, points or
+    objects never are (QueryTools.js)."""
+
+    ne_is_whole: bool = False
+    """``$ne`` compares an array as a whole; otherwise it is the negation of ``$eq``, which looks inside."""
 
     null_exists: bool
     """A stored null counts as present for ``$exists`` (D4)."""
@@ -71,9 +88,13 @@ class Dialect:
     contained_by_needs_array: bool
     """``$containedBy`` fails with 102 on null and scalars; otherwise they match (D14)."""
 
+    row_dates_are_text: bool = False
+    """``createdAt`` and ``updatedAt`` are compared as the texts that REST gives; otherwise as dates."""
+
     paths: PathRule
-    """How a dotted key walks: ``fan-out`` through arrays, as MongoDB does, or through ``dictionaries`` only,
-    anything else failing with 102 (D15-D17, ios_sdk 3.2)."""
+    """How a dotted key walks: ``fan-out`` through arrays, as MongoDB does; through ``dictionaries`` only, anything
+    else failing with 102 (D15-D17, ios_sdk 3.2); or along the ``properties`` of JSON values, indexes of arrays
+    among them, anything else being missing."""
 
     typed_fields_as_stored: bool
     """A top-level Pointer is the string ``Class$id``, a GeoPoint the array [longitude, latitude], a File its
@@ -91,6 +112,9 @@ class Dialect:
     empty_regex_matches: bool
     """The empty pattern matches every string; otherwise nothing (D9)."""
 
+    regex_reads_all: bool = False
+    """``$regex`` searches the text that JavaScript makes of any value, a missing one included; otherwise strings."""
+
     regex_time_limit_s: float = 0.25
     """How long one search may take before it fails with 124."""
 
@@ -99,7 +123,8 @@ class Dialect:
 
     box_rule: BoxRule
     """A box with swapped corners is put right (``planar``), or refused with 102 together with boxes that
-    cross the dateline or span more than 180 degrees (``checked``, D19)."""
+    cross the dateline or span more than 180 degrees (``checked``, D19); in an ``open`` box, whose edges are outside,
+    swapped corners leave nothing."""
 
     missing_is_origin: bool
     """A missing point lies at (0, 0) for ``$within`` (D18)."""
@@ -110,6 +135,13 @@ class Dialect:
 
     unsupported_operators: frozenset[str]
     """Operators that fail with 102 when an object is tested (D21)."""
+
+    refused_is_no_match: bool = False
+    """An object that a condition refuses does not match a live query, and a change of it from or to what is refused
+    is not told; otherwise the refusal ends the subscription."""
+
+    unsupported_raises: bool = True
+    """Testing an unsupported operator fails with 102; otherwise it never holds."""
 
     missing_first: bool
     """Missing values come first in ascending order and last in descending order; otherwise the reverse
@@ -221,4 +253,31 @@ Dialect.IOS_LOCAL = Dialect(
     roles_grant=False,
     projects=False,
     include_may_fail=True,
+)
+
+Dialect.LIVE_MATCHER = attrs.evolve(
+    Dialect.SERVER,
+    name="LIVE_MATCHER",
+    null_equals_missing=False,
+    null_equals_null=False,
+    ranges="javascript",
+    members="identical",
+    ne_is_whole=True,
+    row_dates_are_text=True,
+    key_order_matters=False,
+    array_matches_whole=False,
+    in_flattens=False,
+    empty_all_matches=True,
+    paths="properties",
+    typed_fields_as_stored=False,
+    regex_flavor="javascript",
+    regex_options="dgimsuvy",
+    invalid_regex_raises=False,
+    regex_reads_all=True,
+    box_rule="open",
+    unsupported_operators=frozenset(
+        {"$inQuery", "$notInQuery", "$select", "$dontSelect", "$relatedTo", "$text"}
+    ),
+    refused_is_no_match=True,
+    unsupported_raises=False,
 )

@@ -18,6 +18,7 @@ from typing import Final
 from parsekit.errors import InvalidQueryError
 from parsekit.query.ast import Box, Cap, Near, PolygonArea
 from parsekit.query.dialect import Dialect
+from parsekit.query.javascript import walk_properties
 from parsekit.query.paths import Test, walk_dictionaries
 from parsekit.values import MISSING, Missing, PFGeoPoint, PFPolygon, Value
 
@@ -31,6 +32,8 @@ def _place_test(inside: Callable[[PFGeoPoint], bool], path: Sequence[str], rules
 
     Null and missing are left to ``inside``'s caller: they reach it only as points.
     """
+    if rules.paths == "properties":
+        return lambda value: (found := walk_properties(value, path)).__class__ is PFGeoPoint and inside(found)
     if not rules.mismatch_raises:
         return lambda value: not path and value.__class__ is PFGeoPoint and inside(value)
 
@@ -81,7 +84,13 @@ def _check_box(box: Box) -> None:
 
 
 def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
-    """``$within`` a box, edges included; swapped corners are put right, or refused (``box_rule``)."""
+    """``$within`` a box; whether its edges and swapped corners count is ``box_rule``'s to say."""
+    if rules.box_rule == "open":
+        a, b = box.southwest, box.northeast
+        return _place_test(
+            lambda p: a.latitude < p.latitude < b.latitude and a.longitude < p.longitude < b.longitude,
+            path, rules, key,
+        )  # fmt: skip
     south, north = sorted((box.southwest.latitude, box.northeast.latitude))
     west, east = sorted((box.southwest.longitude, box.northeast.longitude))
 

@@ -24,6 +24,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
+from parsekit.codec import format_date
 from parsekit.errors import EngineError, InvalidQueryError, NotOfferedError
 from parsekit.query.ast import (
     AclTest,
@@ -46,6 +47,7 @@ from parsekit.query.comparison import (
     exists_test,
     in_test,
     negate,
+    not_equal_test,
 )
 from parsekit.query.dialect import Dialect
 from parsekit.query.geo import box_test, cap_test, near_test, polygon_contains_test, polygon_test
@@ -86,7 +88,7 @@ def _geo_within(argument: Value, rules: Dialect, path: _Path, key: str) -> Test:
 
 _TESTS: Final[dict[str, Callable[[Value, Dialect, _Path, str], Test]]] = {
     "$eq": lambda a, rules, path, key: equal_test(a, rules, path, key, bare_ids=False),
-    "$ne": lambda a, rules, path, key: negate(equal_test(a, rules, path, key, bare_ids=True)),
+    "$ne": not_equal_test,
     "$in": in_test,
     "$nin": lambda a, rules, path, key: negate(in_test(a, rules, path, key)),
     "$all": all_test,
@@ -115,7 +117,7 @@ def compile_test(op: Op, argument: Value, rules: Dialect, *, path: _Path = (), k
             test itself raises ``InvalidQueryError`` (102) where the dialect refuses a value.
     """
     if op in rules.unsupported_operators or isinstance(argument, UnsupportedOperator):
-        return _unsupported(op)
+        return _unsupported(op, rules)
     if op in COMPARISONS:
         if isinstance(argument, RelativeTime):
             raise EngineError(f"{op}: a relative time must be resolved before it is tested")
@@ -128,7 +130,14 @@ def compile_test(op: Op, argument: Value, rules: Dialect, *, path: _Path = (), k
     raise NotOfferedError(f"{op}: there is no such operator")
 
 
-def _unsupported(op: str) -> Test:
+def _of_date_text(test: Test) -> Test:
+    return lambda value: test(format_date(value) if isinstance(value, datetime) else value)
+
+
+def _unsupported(op: str, rules: Dialect) -> Test:
+    if not rules.unsupported_raises:
+        return lambda _: False
+
     def test(_: Value | Missing) -> bool:
         raise InvalidQueryError(f"Local Datastore does not yet support {op} operator.")
 
@@ -210,6 +219,8 @@ class _Builder:
         return f"{quantifier}(p(o) for p in {self.bind(predicates)})"
 
     def _constraint(self, leaf: Constraint) -> str:
+        if leaf.op in self._rules.unsupported_operators and not self._rules.unsupported_raises:
+            return "False"
         if leaf.op == "$relatedTo":
             return f"{self.bind(related_test(leaf.argument, self.lookup(leaf.op)))}(o)"
         first, *rest = leaf.key.split(".")
@@ -220,6 +231,8 @@ class _Builder:
         test = self._test(leaf, argument, tuple(rest), first)
         if self._lookup is not None and not rest and self._lookup.is_relation(first):
             return f"{self.bind(relation_field_test(leaf, self._lookup, test, self._rules))}(o)"
+        if self._rules.row_dates_are_text and first in ("createdAt", "updatedAt"):
+            return f"{self.bind(_of_date_text(test))}(g({first!r}, M))"
         if first == "className":  # the class of an object is not one of its fields
             return f"{self.bind(test)}(M)"
         if rest or leaf.op in self._rules.unsupported_operators:
@@ -260,6 +273,8 @@ class _Builder:
 
     def _compares_natively(self, op: str, argument: Value) -> bool:
         kind = type(argument)
+        if self._rules.ranges == "javascript" and op not in ("$eq", "$ne"):
+            return False  # missing values pass
         if kind is str:
             return op in ("$eq", "$ne") or self._rules.string_order == "code-point"
         return kind in (int, float, bool, datetime)
@@ -270,7 +285,9 @@ class _Builder:
             own_type = f"(k := {value}.__class__) is int or k is float"
         else:
             own_type = f"{value}.__class__ is { {str: 'str', bool: 'bool', datetime: 'D'}[kind] }"
-        if kind is str and op in ("$eq", "$ne"):  # a text equals elements that are texts, and nothing else
+        if kind is str and (
+            op == "$eq" or (op == "$ne" and not self._rules.ne_is_whole)
+        ):  # a text equals elements that are texts, and nothing else
             rest = f"{name} {'in' if op == '$eq' else 'not in'} v if v.__class__ is list else {rest}"
         return f"(v {_INFIX[op]} {name} if {own_type} else {rest})"
 

@@ -7,7 +7,8 @@ element that is an object and, when the next component is a number, into the ele
     {"a": 5}                              a.b  ->  MISSING              (no array: the key is absent)
 
 Under the ``dictionaries`` rule (ios_sdk 3.2) it walks through dictionaries only; a value of another kind
-fails the query with 102, except that below the first component typed values are walked in their JSON form.
+fails the query with 102, except that below the first component typed values are walked in their JSON form. Under
+the ``properties`` rule (QueryTools.js) it walks as JavaScript does (``javascript``).
 
 Not said here: what is then asked of the values (``comparison``, ``regex``, ``geo``).
 """
@@ -22,6 +23,7 @@ from parsekit.codec import encode_value
 from parsekit.errors import InvalidQueryError
 from parsekit.query.collation import dictionary_view
 from parsekit.query.dialect import Dialect
+from parsekit.query.javascript import walk_properties
 from parsekit.values import (
     MISSING,
     FileReference,
@@ -140,7 +142,9 @@ def any_value(
     """
     whole = rules.array_matches_whole
     if rules.paths == "dictionaries":
-        return _any_in_dictionaries(element, path, whole, key)
+        return _any_at(lambda value: walk_dictionaries(value, path, key) if path else value, element, whole)
+    if rules.paths == "properties":
+        return _any_at(lambda value: walk_properties(value, path), element, whole)
     if path:
         return lambda value: any(map(element, fan_out(value, path)))
     typed = element if field is None else field
@@ -154,9 +158,9 @@ def any_value(
     return test
 
 
-def _any_in_dictionaries(element: Test, path: Sequence[str], whole: bool, key: str) -> Test:
+def _any_at(walk: Callable[[Value | Missing], Value | Missing], element: Test, whole: bool) -> Test:
     def test(value: Value | Missing) -> bool:
-        found = walk_dictionaries(value, path, key) if path else value
+        found = walk(value)
         if isinstance(found, list):
             return any(map(element, found)) or (whole and element(found))
         return element(found)

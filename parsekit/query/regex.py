@@ -1,4 +1,4 @@
-"""``$regex``: PCRE's patterns under SERVER, ICU's under IOS_LOCAL, within a time limit.
+"""``$regex``: PCRE's patterns under SERVER, ICU's under IOS_LOCAL, JavaScript's under LIVE_MATCHER; in limited time.
 
 Both run on the ``regex`` package, after ``regex_translate`` has written the pattern in its syntax: measured
 against PCRE2 and ICU themselves it agrees on the recorded cases, and it has what no translation can add, a
@@ -22,6 +22,7 @@ from typing import Final, TypeAlias
 from parsekit.errors import InternalServerError, InvalidQueryError, TimeoutExceededError
 from parsekit.query.ast import RegexPattern
 from parsekit.query.dialect import Dialect
+from parsekit.query.javascript import text_of, walk_properties
 from parsekit.query.paths import Test, any_value, stored_form, walk_dictionaries
 from parsekit.query.regex_classes import BadPatternError
 from parsekit.query.regex_translate import Translation, translate
@@ -35,6 +36,9 @@ _UNTIMED_STEPS: Final = 200_000
 """How many steps a search may take without asking for the time (a few milliseconds)."""
 
 _LITERAL: Final = re.compile(r"(\^?)\\Q((?:(?!\\E).)*)\\E\Z", re.DOTALL)
+_INLINE_FLAGS: Final = re.compile(r"(?<!\\)(?:\\\\)*\(\?[a-zA-Z^>]")
+_NO_SEARCH_FLAGS: Final = str.maketrans("", "", "dguvy")
+"""JavaScript's flags that do not change whether a text is found from its beginning (``y`` aside)."""
 _METACHARACTERS: Final = frozenset("\\^$.|?*+()[]{}")
 
 
@@ -56,6 +60,8 @@ def compile_regex(pattern: RegexPattern, rules: Dialect) -> Search:
             refusal becomes in Parse Server); otherwise it matches nothing.
         TimeoutExceededError: 124, from the search itself, after ``rules.regex_time_limit_s``.
     """
+    if rules.regex_flavor == "javascript" and not _is_javascript(pattern, rules):
+        return _never
     if not set(pattern.options) <= set(rules.regex_options):
         raise InvalidQueryError(
             f"Invalid regex options {pattern.options}"
@@ -78,6 +84,16 @@ def compile_regex(pattern: RegexPattern, rules: Dialect) -> Search:
         return _never
 
 
+def _is_javascript(pattern: RegexPattern, rules: Dialect) -> bool:
+    """Whether JavaScript takes the pattern: no unknown or repeated flags, and none inside of it."""
+    flags = pattern.options
+    return (
+        set(flags) <= set(rules.regex_options)
+        and len(set(flags)) == len(flags)
+        and _INLINE_FLAGS.search(pattern.pattern) is None
+    )
+
+
 def _literal_search(pattern: RegexPattern) -> Search | None:
     if set(pattern.options) & set("ix"):
         return None
@@ -97,8 +113,8 @@ def _literal_search(pattern: RegexPattern) -> Search | None:
 
 def _compiled(pattern: RegexPattern, rules: Dialect) -> Search:
     engine = _engine()
-    translation = translate(pattern.pattern, pattern.options, rules.regex_flavor)
-    flags = engine.VERSION0 if rules.regex_flavor == "pcre" else engine.VERSION1 | engine.FULLCASE
+    translation = translate(pattern.pattern, pattern.options.translate(_NO_SEARCH_FLAGS), rules.regex_flavor)
+    flags = engine.VERSION0 if rules.regex_flavor != "icu" else engine.VERSION1 | engine.FULLCASE
     if translation.folds:
         flags |= engine.IGNORECASE
     try:
@@ -144,6 +160,8 @@ def regex_test(pattern: RegexPattern, rules: Dialect, path: tuple[str, ...], key
     if rules.mismatch_raises:
         return _strict_regex_test(pattern, rules, path, key)
     search = compile_regex(pattern, rules)
+    if rules.regex_reads_all:
+        return lambda value: search(text_of(walk_properties(value, path)))
 
     def element(value: Value | Missing) -> bool:
         return value.__class__ is str and search(value)

@@ -50,6 +50,9 @@ _ANCHORS: Final = {
     ("pcre", "^", True): "(?:\\A|(?<=\\n)(?!\\Z))",
     ("pcre", "$", False): "(?=\\n?\\Z)",
     ("pcre", "$", True): "(?=\\n|\\Z)",
+    ("javascript", "^", True): "(?:\\A|(?<=[\\n\\r\\u2028\\u2029]))",
+    ("javascript", "$", False): "\\Z",
+    ("javascript", "$", True): "(?=[\\n\\r\\u2028\\u2029]|\\Z)",
     ("icu", "^", True): f"(?:\\A|(?<=[{LINE_ENDS}])(?<!\\r(?=\\n))(?!\\Z))",
     ("icu", "$", False): _ICU_END,
     ("icu", "$", True): _ICU_LINE_END,
@@ -106,7 +109,9 @@ def _literal_run(run: list[str], *, folds: bool, flavor: RegexFlavor) -> str:
 class _Translator:
     def __init__(self, pattern: str, options: str, flavor: RegexFlavor) -> None:
         self._pattern = pattern
-        self._flavor: RegexFlavor = flavor
+        # JavaScript's patterns are read as PCRE's, but for the ends of lines
+        self._anchors = flavor
+        self._flavor: RegexFlavor = "icu" if flavor == "icu" else "pcre"
         self._at = 0
         self._out: list[str] = []
         self._folds = "i" in options or _INLINE_FOLD.search(pattern) is not None
@@ -117,8 +122,8 @@ class _Translator:
         self._variable_atom = False
         self._run: list[str] = []
         self._names: set[str] = set()
-        self._escapes = EscapeReader(pattern, flavor)
-        self._set = (PcreSet if flavor == "pcre" else IcuSet)(pattern, self._escapes)
+        self._escapes = EscapeReader(pattern, self._flavor)
+        self._set = (PcreSet if self._flavor == "pcre" else IcuSet)(pattern, self._escapes)
 
     def run(self) -> Translation:
         if self._flavor == "pcre":
@@ -230,7 +235,7 @@ class _Translator:
         return "[^\\n]" if self._flavor == "pcre" else f"[^{LINE_ENDS}]"
 
     def _anchor(self, char: str) -> None:
-        text = _ANCHORS.get((self._flavor, char, self._on("m")), "\\A")
+        text = _ANCHORS.get((self._anchors, char, self._on("m")), "\\A")
         self._emit_anchor(text)
         self._quantifiable = self._flavor == "icu"  # PCRE2 refuses to repeat an anchor, ICU an escaped one
 

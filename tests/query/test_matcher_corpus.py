@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from parsekit.livequery.conditions import matches_live
 from tests.query.replay import (
     Store,
     local_answer,
@@ -81,6 +82,14 @@ def test_rows_of_the_live_query_matcher(family: str) -> None:
     cases = _by_family("matcher.jsonl")[family]
     wrong = {r["id"] for r in cases if matcher_verdict(_store(), r) != r["db"]}
     assert wrong == {r["id"] for r in cases} & REFUSED_ON_READING
+
+
+@pytest.mark.parametrize("family", sorted(_by_family("matcher.jsonl")))
+def test_rows_under_the_live_matchers_own_rules(family: str) -> None:
+    """Where the recorded matcher itself failed (``raises``), it must not match."""
+    for record in _by_family("matcher.jsonl")[family]:
+        matched = matches_live(record["object"], record["where"])
+        assert matched == record.get("match", False), json.dumps(record, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("family", sorted(_by_family("ios_offline.jsonl")))

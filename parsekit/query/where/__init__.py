@@ -3,7 +3,7 @@
 ``decode_where`` and ``encode_where`` carry the conditions, ``decode_query`` and ``encode_query`` all
 parameters of a find. ``check_against_schema`` makes the refusals that need the types of fields;
 ``decode_local_where`` reads the conditions as the iOS SDK's local datastore does, which refuses nothing
-before an object is tested.
+before an object is tested, ``decode_live_where`` as Parse's live query matcher does.
 
 What the constraints mean is not said here but in ``query.matcher``.
 """
@@ -12,6 +12,7 @@ from parsekit.query.relative_time import resolve_relative_time
 from parsekit.query.where.decode import QueryLimits, decode_where
 from parsekit.query.where.encode import encode_query, encode_where
 from parsekit.query.where.field_types import check_against_schema
+from parsekit.query.where.live import decode_live_where
 from parsekit.query.where.local import UnsupportedOperator, decode_local_where
 from parsekit.query.where.request import NO_LIMIT, FindRequest, decode_query, decode_url_parameters
 
@@ -21,6 +22,7 @@ __all__ = [
     "QueryLimits",
     "UnsupportedOperator",
     "check_against_schema",
+    "decode_live_where",
     "decode_local_where",
     "decode_query",
     "decode_url_parameters",
