@@ -339,6 +339,8 @@ class ReadableObject:
             value = self._lookup(key)
             if value is not MISSING:
                 entry[key] = _encode(value)
+        if self.class_name == "_Hooks" and (hooked := self.raw("className")) is not MISSING:
+            entry["className"] = hooked  # the one class that has a field of this name
         return entry
 
 

@@ -44,10 +44,14 @@ def log_in_with_account(
         raise ObjectNotFoundError("Invalid username/password.", hint="the user is locked out")
     accounts.auth_data.check_login_providers(stored, auth_data)
     origin = created_with("login", ",".join(validated.given))
-    with engine.store.write() as connection:
-        engine.hooks.around_session("beforeLogin", user, principal)
-        store_auth_data(accounts, connection, user_id, stored, validated)
-        token = accounts.sessions.create(connection, user_id, origin, principal.installation_id)
+
+    def carry_out() -> str:
+        with engine.store.write() as connection:
+            engine.hooks.around_session("beforeLogin", user, principal)
+            store_auth_data(accounts, connection, user_id, stored, validated)
+            return accounts.sessions.create(connection, user_id, origin, principal.installation_id)
+
+    token = engine.carried_out(carry_out)
     engine.after_commit()
     user = accounts.user(user_id, token)
     engine.hooks.around_session("afterLogin", user, principal)

@@ -42,7 +42,7 @@ from parsekit.values import MISSING, Missing, Value, date_to_ms
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
-    from parsekit.engine.write import ClassRules
+    from parsekit.engine.write import ClassRules, Write
     from parsekit.storage.database import Connection
     from parsekit.user import PFUser
 
@@ -136,7 +136,9 @@ class Accounts:
         password = _value(operations, "password")
         installation = principal.installation_id
         engine = self.engine
-        with self.preparing(password=password, auth_data=validated, installation_id=installation):
+        providers = ",".join(validated.stored) if validated is not None else ""
+
+        def carry_out() -> tuple[Write, str | None]:
             with engine.store.write() as connection:
                 write = engine.writes.create(
                     connection,
@@ -148,8 +150,10 @@ class Accounts:
                     updated_at=updated_at,
                     context=context or {},
                 )
-                providers = ",".join(validated.stored) if validated is not None else ""
-                token = self._first_session(connection, write.object_id, providers, installation)
+                return write, self._first_session(connection, write.object_id, providers, installation)
+
+        with self.preparing(password=password, auth_data=validated, installation_id=installation):
+            write, token = engine.carried_out(carry_out)
             engine.after_commit()
         echo = {key: value for key, value in write.echo.items() if value is not MISSING}
         return SignedIn(self.user(write.object_id, token), token, created=True, echo=echo)
@@ -191,13 +195,17 @@ class Accounts:
         if auth_data:
             validated = self.auth_data.validate(auth_data, "login", user_id, stored)
         engine = self.engine
-        with engine.store.write() as connection:
-            self._check_age(connection, user_id)
-            if validated is not None:
-                store_auth_data(self, connection, user_id, stored, validated)
-            engine.hooks.around_session("beforeLogin", self.user(user_id), principal)
-            origin = created_with("login", "password")
-            token = self.sessions.create(connection, user_id, origin, principal.installation_id)
+
+        def carry_out() -> str:
+            with engine.store.write() as connection:
+                self._check_age(connection, user_id)
+                if validated is not None:
+                    store_auth_data(self, connection, user_id, stored, validated)
+                engine.hooks.around_session("beforeLogin", self.user(user_id), principal)
+                origin = created_with("login", "password")
+                return self.sessions.create(connection, user_id, origin, principal.installation_id)
+
+        token = engine.carried_out(carry_out)
         engine.after_commit()
         echo = {} if validated is None else {"authDataResponse": dict(validated.response)}
         user = self.user(user_id, token)

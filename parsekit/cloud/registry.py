@@ -17,7 +17,13 @@ from parsekit.errors import ClassNameError, ParsekitError, ScriptError
 from parsekit.file import PFFile
 from parsekit.object import PFObject
 
-__all__ = ["CloudCode", "Kind", "Script"]
+__all__ = ["TRIGGERS", "CloudCode", "Kind", "Script"]
+
+TRIGGERS: Final = frozenset({
+    "beforeLogin", "afterLogin", "afterLogout", "beforePasswordResetRequest", "beforeSave", "afterSave",
+    "beforeDelete", "afterDelete", "beforeFind", "afterFind", "beforeConnect", "beforeSubscribe", "afterEvent",
+})  # fmt: skip
+"""The names of all triggers."""
 
 Script: TypeAlias = Callable[[Any], Any]
 Kind: TypeAlias = str | type[PFObject] | type[PFFile]
@@ -123,6 +129,28 @@ class CloudCode:
             return script
 
         return register
+
+    def put_hook(self, trigger: str, class_name: str, script: Script) -> None:
+        """Register a hook by the names that Parse has for it; one that is never triggered does no harm."""
+        self._hooks[trigger, class_name] = _Registered(script, None)
+
+    def remove_hook(self, trigger: str, class_name: str) -> None:
+        """Forget a hook, if there is one."""
+        self._hooks.pop((trigger, class_name), None)
+
+    def remove_function(self, name: str) -> None:
+        """Forget a function, if there is one."""
+        self._functions.pop(name, None)
+
+    def clear(self) -> None:
+        """Forget every hook, function and job."""
+        for registered in (self._hooks, self._functions, self._jobs):
+            registered.clear()
+
+    def script(self, trigger: str, class_name: str) -> Script | None:
+        """What is registered for a hook."""
+        found = self._hooks.get((trigger, class_name))
+        return None if found is None else found.script
 
     def has(self, trigger: str, class_name: str) -> bool:
         """Whether there is a hook."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import attrs
 
@@ -41,10 +41,12 @@ from parsekit.engine.matching import count_under, find_under, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.read import ReadPath
+from parsekit.engine.remote import carried_out
 from parsekit.engine.saving import Saving
 from parsekit.engine.schema_edits import SchemaEdits
 from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
+from parsekit.engine.webhooks import Webhooks
 from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError, ParseError, SchemaError
 from parsekit.file import FileStore, PFFile
@@ -66,6 +68,8 @@ if TYPE_CHECKING:
     from parsekit.query.compare import DialectComparison
 
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
+
+T = TypeVar("T")
 
 
 def _now() -> datetime:
@@ -167,6 +171,7 @@ class ParseEngine:
             self.hooks = EngineHooks(self, self.cloud)
             self.writes.hooks = self.hooks
             self.filing = Filing(self)
+            self.webhooks = Webhooks(self)
             self.jobs = Jobs(self)
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
@@ -297,6 +302,12 @@ class ParseEngine:
         with self.store.write():
             yield
         self.after_commit()
+
+    def carried_out(self, action: Callable[[], T]) -> T:
+        """What ``action``, which writes, gives; webhooks that it needs are called outside of its transaction."""
+        if self.cloud.is_empty:
+            return action()
+        return carried_out(action, in_write=self.store.database.in_write)
 
     def after_commit(self) -> None:
         """Tell listeners of what is committed by now and make the calls that waited for it. No-op in a transaction."""
@@ -450,14 +461,14 @@ class ParseEngine:
         """Save objects and the unsaved ones that they refer to."""
         password = next((obj.raw("password") for obj in objects if obj.class_name == "_User"), MISSING)
         if password is MISSING:
-            self._saving.save(objects, principal)
+            self.carried_out(lambda: self._saving.save(objects, principal))
             return
         with self.accounts.preparing(password=password, installation_id=principal.installation_id):
-            self._saving.save(objects, principal)
+            self.carried_out(lambda: self._saving.save(objects, principal))
 
     def delete_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Delete objects."""
-        self._saving.delete(objects, principal)
+        self.carried_out(lambda: self._saving.delete(objects, principal))
 
     def fetch_objects(
         self, objects: Sequence[PFObject], principal: Principal, include: Iterable[str]

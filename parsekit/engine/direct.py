@@ -19,6 +19,7 @@ from parsekit.values import Value
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
+    from parsekit.engine.write import Write
 
 __all__ = ["DirectWrites", "WriteAnswer"]
 
@@ -64,17 +65,21 @@ class DirectWrites:
             ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
         """
         engine = self._engine
-        with engine.store.write() as connection:
-            write = engine.writes.create(
-                connection,
-                class_name,
-                operations,
-                engine.view(principal),
-                object_id=object_id,
-                created_at=created_at,
-                updated_at=updated_at,
-                context=context,
-            )
+
+        def carry_out() -> Write:
+            with engine.store.write() as connection:
+                return engine.writes.create(
+                    connection,
+                    class_name,
+                    operations,
+                    engine.view(principal),
+                    object_id=object_id,
+                    created_at=created_at,
+                    updated_at=updated_at,
+                    context=context,
+                )
+
+        write = engine.carried_out(carry_out)
         engine.after_commit()
         return WriteAnswer(write.object_id, write.now, echo_of(write))
 
@@ -94,16 +99,20 @@ class DirectWrites:
             ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
         """
         engine = self._engine
-        with engine.store.write() as connection:
-            write = engine.writes.update(
-                connection,
-                class_name,
-                object_id,
-                operations,
-                engine.view(principal),
-                new_id=new_id,
-                context=context,
-            )
+
+        def carry_out() -> Write:
+            with engine.store.write() as connection:
+                return engine.writes.update(
+                    connection,
+                    class_name,
+                    object_id,
+                    operations,
+                    engine.view(principal),
+                    new_id=new_id,
+                    context=context,
+                )
+
+        write = engine.carried_out(carry_out)
         engine.after_commit()
         return WriteAnswer(write.object_id, write.now, echo_of(write))
 
@@ -122,6 +131,12 @@ class DirectWrites:
             ParseError: as Parse refuses it.
         """
         engine = self._engine
-        with engine.store.write() as connection:
-            engine.writes.delete(connection, class_name, object_id, engine.view(principal), context=context)
+
+        def carry_out() -> None:
+            with engine.store.write() as connection:
+                engine.writes.delete(
+                    connection, class_name, object_id, engine.view(principal), context=context
+                )
+
+        engine.carried_out(carry_out)
         engine.after_commit()

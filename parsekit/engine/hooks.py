@@ -22,11 +22,15 @@ from parsekit.cloud import (
     SubscribeRequest,
 )
 from parsekit.cloud.requests import Caller
+from parsekit.cloud.webhooks import Webhook, body_of
+from parsekit.codec import JSON, decode_operation
 from parsekit.engine.pointers import plain_operations
+from parsekit.engine.remote import answered
 from parsekit.errors import ObjectNotFoundError, ParsekitError
 from parsekit.livequery.events import Event
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
+from parsekit.operations import OperationSet
 from parsekit.query.ast import Constraint
 from parsekit.query.builder import PFQuery
 from parsekit.query.state import QueryState
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineHooks"]
 
 _LOG: Final = logging.getLogger("parsekit.cloud")
+_SET_BY_ENGINE: Final = frozenset({"objectId", "createdAt", "updatedAt", "className", "__type"})
 
 
 @final
@@ -74,11 +79,13 @@ class EngineHooks:
             return
         obj = self._object(write, pending=True)
         request = self._request(write, "beforeSave", obj)
-        with self._engine.acting_as(write.view.principal):
-            self.cloud.run("beforeSave", write.class_name, request)
-        state = obj.local_state
-        assert state is not None
-        after = plain_operations(state.operations)
+        result = self._run(request, write.class_name, write.view.principal)
+        if isinstance(result, dict) and self._is_remote("beforeSave", write.class_name):
+            after = _operations_of(result)
+        else:
+            state = obj.local_state
+            assert state is not None
+            after = plain_operations(state.operations)
         before = write.operations
         changed = [key for key in after if key not in before or after[key] != before[key]]
         reverted = [key for key in before if key not in after]
@@ -95,14 +102,25 @@ class EngineHooks:
         """Let the hook refuse a delete."""
         if self.cloud.has("beforeDelete", write.class_name):
             request = self._request(write, "beforeDelete", self._original(write))
-            with self._engine.acting_as(write.view.principal):
-                self.cloud.run("beforeDelete", write.class_name, request)
+            self._run(request, write.class_name, write.view.principal)
 
     def after_delete(self, write: Write) -> None:
         """Have the hook called after the commit."""
         if self.cloud.has("afterDelete", write.class_name):
             request = self._request(write, "afterDelete", self._original(write))
             self._engine.outbox.call_later(lambda: self._after(write, request))
+
+    def _is_remote(self, trigger: str, class_name: str) -> bool:
+        return isinstance(self.cloud.script(trigger, class_name), Webhook)
+
+    def _run(self, request: Any, class_name: str, principal: Principal) -> Any:
+        """Call a hook in the middle of a write; one that is elsewhere is called outside of the transaction."""
+        webhook = self.cloud.script(request.trigger_name, class_name)
+        if isinstance(webhook, Webhook):
+            body = body_of(request)
+            return answered(lambda: webhook.send(body))
+        with self._engine.acting_as(principal):
+            return self.cloud.run(request.trigger_name, class_name, request)
 
     def _after(self, write: Write, request: SaveRequest) -> None:
         try:
@@ -199,7 +217,10 @@ class EngineHooks:
         )
         with self._engine.acting_as(principal):
             returned = self.cloud.run("afterFind", state.class_name, request)
-        return list(returned) if returned is not None else request.objects
+        if self._is_remote("afterFind", state.class_name) and isinstance(returned, list):
+            kept = [{"className": state.class_name, **item} for item in returned if isinstance(item, dict)]
+            return [self._engine.class_for(str(item["className"])).from_json(item) for item in kept]
+        return list(returned) if isinstance(returned, list | tuple) else request.objects
 
     # -- live queries ------------------------------------------------------------------------------
 
@@ -241,8 +262,7 @@ class EngineHooks:
         """Run ``beforeLogin``, ``afterLogin`` (``obj`` a user) or ``afterLogout`` (a session)."""
         if self.cloud.has(trigger, obj.class_name):
             request = SaveRequest(caller=self.caller(principal), trigger_name=trigger, object=obj)
-            with self._engine.acting_as(principal):
-                self.cloud.run(trigger, obj.class_name, request)
+            self._run(request, obj.class_name, principal)
 
     def call_function(
         self, name: str, params: Mapping[str, Value], principal: Principal, context: Mapping[str, Value]
@@ -257,6 +277,16 @@ class EngineHooks:
         )
         with self._engine.acting_as(principal):
             return self.cloud.call_function(name, request)
+
+
+def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:
+    """What a webhook makes of the object that it was sent: the whole of it is set (HooksController)."""
+    operations = OperationSet()
+    for key, value in entry.items():
+        shown_only = isinstance(value, dict) and value.get("__type") == "Relation"
+        if key not in _SET_BY_ENGINE and not shown_only:
+            operations.perform(key, decode_operation(value))
+    return operations
 
 
 def _acl(acl: Value) -> dict[str, Value]:

@@ -50,9 +50,13 @@ def _batch(call: Call, answer: Answer) -> Response:
     calls = [_sub_call(call, entry) for entry in requests]
     if call.body.get("transaction") is not True:
         return Response(200, [_one(sub, answer) for sub in calls])
-    try:
+
+    def carry_out() -> Response:
         with call.engine.transaction():
             return Response(200, [_all_or_none(sub, answer) for sub in calls])
+
+    try:
+        return call.engine.carried_out(carry_out)
     except _Failed:
         return Response(500, {"code": 1, "error": "Internal server error."})
 

@@ -16,7 +16,7 @@ from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
-from parsekit.server import aggregates, batch, classes, features, files, functions, schemas, users
+from parsekit.server import aggregates, batch, classes, features, files, functions, schemas, users, webhooks
 from parsekit.server.credentials import Credentials, read_credentials, read_upload
 from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.options import ServerOptions
@@ -33,8 +33,9 @@ class Dispatcher:
     def __init__(self, engine: ParseEngine, options: ServerOptions) -> None:
         self.engine = engine
         self.options = options
+        engine.webhooks.serve(options.webhook_key)
         self.router = Router()
-        for module in (features, files, schemas, aggregates, functions, users, classes):
+        for module in (features, files, schemas, aggregates, functions, webhooks, users, classes):
             self.router.include(module.ROUTES)
         self.router.include(batch.routes(self._route_in_batch))
 

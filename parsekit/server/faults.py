@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
+from parsekit.cloud.webhooks import WebhookError
 from parsekit.codec import JSON
 from parsekit.errors import NotOfferedError, ParseError, SchemaError, StorageError
 from parsekit.server.requests import Response
@@ -46,7 +47,8 @@ def no_route(method: str, path: str) -> Response:
 
 def error_body(error: ParseError) -> dict[str, JSON]:
     """The ``{code, error}`` of a refusal."""
-    return {"code": error.code, "error": error.message}
+    # a webhook's error is whatever the webhook says it is
+    return {"code": error.code, "error": error.payload if isinstance(error, WebhookError) else error.message}
 
 
 def answer_for(error: Exception) -> Response | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from typing import Any, Final
 
-from parsekit.codec import JSON, decode_value, encode_value
+from parsekit.cloud.webhooks import json_of
+from parsekit.codec import JSON, decode_value
 from parsekit.errors import ScriptError
 from parsekit.object import PFObject
 from parsekit.server.guards import require_writing_master
@@ -20,7 +20,7 @@ def _function(call: Call) -> Response:
     result = call.engine.hooks.call_function(
         call.captures["name"], _params(call), call.principal, call.context
     )
-    return Response(200, {"result": _encoded(result)})
+    return Response(200, {"result": json_of(result)})
 
 
 def _job(call: Call) -> Response:
@@ -50,16 +50,6 @@ def _decoded(value: JSON) -> Any:
             return decode_value(value)
         return {key: _decoded(item) for key, item in value.items()}
     return value
-
-
-def _encoded(value: Any) -> JSON:
-    if isinstance(value, PFObject):
-        return value.to_json()
-    if isinstance(value, list | tuple):
-        return [_encoded(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _encoded(item) for key, item in value.items()}
-    return encode_value(value)
 
 
 ROUTES: Final = Router()
