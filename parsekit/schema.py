@@ -136,7 +136,9 @@ class Ownership:
     """Whom the ACL of a new object names: who may read it, who may write it.
 
     An entry is a field of the class that refers to users (a Pointer to ``_User``, an Array), ``role:Name``,
-    ``currentUser`` for the creator, or ``*``. Rights through a field follow it (``acl.ownership``).
+    ``currentUser`` for the creator, or ``*``. ``"assignedTo|currentUser"`` is the first of several that means
+    anybody: the creator of an object that is assigned to nobody. Rights through a field follow it
+    (``acl.ownership``).
     """
 
     read: tuple[str, ...] = attrs.field(converter=_names, default=())

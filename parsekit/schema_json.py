@@ -145,7 +145,7 @@ def _ownership(entry: Value, known: Mapping[str, Field], place: str, problems: l
 
 
 def _ownership_problems(names: Iterable[str], known: Mapping[str, Field], place: str) -> Iterable[str]:
-    for name in names:
+    for name in (part for entry in names for part in entry.split("|")):
         if name in ("*", "currentUser") or name.startswith("role:"):
             continue
         field = known.get(name)

@@ -4,8 +4,9 @@ The objectIds are derived from what an object is in the files, never drawn, so t
 objects of the first. A field for which the files have nothing is absent. Users carry no password: until one
 is set nobody can log in as them.
 
-Everybody who is logged in works on the pipeline, so its objects carry no ACL. A user may be read by all of
-them and changed by nobody else, and a role may be read by its members.
+A deal and its activities belong to the salesperson and to the role of that person's manager, so their ACL says; who
+owns companies and products the schema declares. A user may be read by everybody who is logged in and changed by
+nobody else, and a role may be read by its members.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ BATCH_SIZE: Final = 500
 
 _ID_CHARACTERS: Final = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _ID_LENGTH: Final = 10
+_READ_AND_WRITE: Final = {"read": True, "write": True}
 
 
 @functools.lru_cache(maxsize=512)
@@ -116,8 +118,20 @@ def products(data: PipelineData) -> Iterator[Record]:
         )
 
 
+def team_acls(data: PipelineData) -> dict[str, Record]:
+    """By name of the agent, the ACL of what is theirs: they and their manager's role read and write it."""
+    return {
+        agent.name: {
+            object_id("_User", slug(agent.name)): dict(_READ_AND_WRITE),
+            f"role:{manager_role(agent.manager)}": dict(_READ_AND_WRITE),
+        }
+        for agent in data.agents
+    }
+
+
 def deals(data: PipelineData) -> Iterator[Record]:
     """A `Deal` for every opportunity, under the opportunity's own id."""
+    acls = team_acls(data)
     for opportunity in data.opportunities:
         account = opportunity.account
         engaged, closed = opportunity.engage_date, opportunity.close_date
@@ -132,17 +146,20 @@ def deals(data: PipelineData) -> Iterator[Record]:
                 "assignedTo": _user(opportunity.agent),
                 "expectedCloseDate": None if closed is None else midnight(closed),
                 "engageDate": None if engaged is None else midnight(engaged),
+                "ACL": acls[opportunity.agent],
             }
         )
 
 
 def activities(data: PipelineData) -> Iterator[Record]:
     """An `Activity` for every day an opportunity has: a meeting to engage, a note to close."""
+    acls = team_acls(data)
     for opportunity in data.opportunities:
+        acl = acls[opportunity.agent]
         if opportunity.engage_date is not None:
-            yield _activity(opportunity, "engage", ActivityType.MEETING, opportunity.engage_date)
+            yield _activity(opportunity, "engage", ActivityType.MEETING, opportunity.engage_date, acl)
         if opportunity.close_date is not None:
-            yield _activity(opportunity, "close", ActivityType.NOTE, opportunity.close_date)
+            yield _activity(opportunity, "close", ActivityType.NOTE, opportunity.close_date, acl)
 
 
 _CLASSES: Final[dict[str, Callable[[PipelineData], Iterator[Record]]]] = {
@@ -198,13 +215,16 @@ def _role(name: str, people: list[str]) -> Record:
     }
 
 
-def _activity(opportunity: Opportunity, event: str, kind: ActivityType, day: datetime.date) -> Record:
+def _activity(
+    opportunity: Opportunity, event: str, kind: ActivityType, day: datetime.date, acl: Record
+) -> Record:
     return {
         "objectId": object_id("Activity", f"{opportunity.opportunity_id}/{event}"),
         "type": kind.value,
         "completedAt": midnight(day),
         "relatedTo": pointer("Deal", opportunity.opportunity_id),
         "createdBy": _user(opportunity.agent),
+        "ACL": acl,
     }
 
 

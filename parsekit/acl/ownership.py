@@ -4,7 +4,8 @@
 whoever ``assignedTo`` refers to, and the members of ``manager``, may read and write. A new object whose
 creator sends no ACL gets that one. When ``assignedTo`` changes later, the rights that came through it go
 from the old user to the new one; what else stands in the object's ACL, such as a right that somebody was
-given by hand, stays.
+given by hand, stays. ``assignedTo|currentUser`` gives an object that is assigned to nobody to its creator,
+who keeps the right when it is assigned to somebody later.
 
 An ACL that is sent is taken as it is, and an object without an ACL stays public. Pure; the write path asks.
 """
@@ -59,12 +60,12 @@ def transferred_acl(
 
     ``before`` are the fields as they were, ``after`` gives those that will be.
     """
-    keys = {entry for entry in (*ownership.read, *ownership.write) if _is_field(entry)}
+    stated = (*ownership.read, *ownership.write)
+    keys = {name for entry in stated for name in _alternatives(entry) if _is_field(name)}
     now = {key: value for key in keys if (value := after(key)) is not MISSING}
     result: Acl = {name: dict(rights) for name, rights in acl.items()}
     for access, entries in (("read", ownership.read), ("write", ownership.write)):
-        through = [entry for entry in entries if _is_field(entry)]
-        old, new = set(_named(through, before, None)), set(_named(through, now, None))
+        old, new = set(_named(entries, before, None)), set(_named(entries, now, None))
         for name in old - new:
             result.get(name, {}).pop(access, None)
         for name in new - old:
@@ -73,20 +74,25 @@ def transferred_acl(
     return None if result == acl else dict(result)
 
 
-def _is_field(entry: str) -> bool:
-    return entry not in (PUBLIC, _CREATOR) and not entry.startswith(_ROLE)
+def _alternatives(entry: str) -> list[str]:
+    return entry.split("|")
+
+
+def _is_field(name: str) -> bool:
+    return name not in (PUBLIC, _CREATOR) and not name.startswith(_ROLE)
 
 
 def _named(entries: Iterable[str], fields: Mapping[str, Value], creator_id: str | None) -> Iterator[str]:
-    """Whom entries mean, as an ACL names them."""
+    """Whom entries mean, as an ACL names them: of each entry, the first alternative that means anybody."""
     for entry in entries:
-        if entry == _CREATOR:
-            if creator_id is not None:
-                yield creator_id
-        elif _is_field(entry):
-            yield from _users(fields.get(entry))
-        else:
-            yield entry
+        meant = (_meant(name, fields, creator_id) for name in _alternatives(entry))
+        yield from next(filter(None, meant), ())
+
+
+def _meant(name: str, fields: Mapping[str, Value], creator_id: str | None) -> list[str]:
+    if name == _CREATOR:
+        return [] if creator_id is None else [creator_id]
+    return list(_users(fields.get(name))) if _is_field(name) else [name]
 
 
 def _users(value: Value) -> Iterator[str]:

@@ -112,6 +112,18 @@ def test_an_acl_that_is_sent_is_taken_and_shared_rights_stay(crm: SimpleNamespac
         assert own.fetch().acl.to_json() == {}
 
 
+def test_what_is_assigned_to_nobody_is_its_creators() -> None:
+    ownership = Ownership.of("owner|backup|currentUser", "role:A")
+    ada, bob = Pointer("_User", "ada"), Pointer("_User", "bob")
+    of_role = {"role:A": RW}
+    assert owned_acl(ownership, {"owner": ada, "backup": bob}, "eve") == {"ada": RW, **of_role}
+    assert owned_acl(ownership, {"backup": bob}, "eve") == {"bob": RW, **of_role}
+    assert owned_acl(ownership, {}, "eve") == {"eve": RW, **of_role}
+    assert owned_acl(ownership, {}) == of_role
+    assigned = transferred_acl(ownership, {"bob": RW, **of_role}, {"backup": bob}, {"owner": ada}.get)
+    assert assigned == {"ada": RW, **of_role}
+
+
 def test_the_declaration_is_stored_and_written_as_json() -> None:
     document = schema_to_json(CRM)
     stated = document["classes"][0]["ownership"]
@@ -126,7 +138,11 @@ def test_mistakes_are_told_with_their_place() -> None:
     entry = {
         "className": "Deal",
         "fields": {"assignedTo": {"type": "Pointer", "targetClass": "_User"}, "title": {"type": "String"}},
-        "ownership": {"read": ["asignedTo", "title", "role:x"], "write": "assignedTo", "delete": []},
+        "ownership": {
+            "read": ["asignedTo|currentUser", "title", "role:x"],
+            "write": "assignedTo",
+            "delete": [],
+        },
     }
     with pytest.raises(SchemaError) as caught:
         schema_from_json(entry)
@@ -137,7 +153,8 @@ def test_mistakes_are_told_with_their_place() -> None:
 
 names = st.sampled_from(["u1", "u2", "u3"])
 owners = st.none() | st.builds(Pointer, st.sampled_from(["_User", "Other"]), names)
-entries = st.lists(st.sampled_from(["owner", "backup", "role:A", "*"]), max_size=3, unique=True)
+ENTRIES = ("owner", "backup", "role:A", "*", "owner|backup", "owner|role:B", "backup|currentUser")
+entries = st.lists(st.sampled_from(ENTRIES), max_size=3, unique=True)
 fields = st.fixed_dictionaries({"owner": owners, "backup": owners})
 
 

@@ -81,6 +81,41 @@ def test_only_who_is_logged_in_works_with_the_crm(engine):
         assert PFQuery(crm.Deal).first().stage is Stage.LEAD
 
 
+def test_an_agent_sees_their_own_and_managers_everybodys(engine):
+    with engine.acting_as_master():
+        ada, bob, meg = (
+            crm.User(username=name, email=f"{name}@x.com", password="pw") for name in ("ada", "bob", "meg")
+        )
+        PFObject.save_all([ada, bob, meg])
+        managers = parsekit.PFRole("manager", acl=parsekit.PFACL())
+        managers.users.add_object(meg)
+        managers.save()
+
+    def seen(user, kind):
+        with engine.acting_as(user):
+            return PFQuery(kind).count()
+
+    with engine.acting_as(ada):
+        acme = crm.Company(name="Acme")
+        mine = crm.Deal(title="Mine", company=acme, assigned_to=ada)
+        for_bob = crm.Deal(title="For Bob", company=acme, assigned_to=bob)
+        nobodys = crm.Deal(title="Nobody's", company=acme)
+        PFObject.save_all([mine, for_bob, nobodys])
+        crm.Activity(subject="Call", related_to=mine, created_by=ada).save()
+    assert [seen(user, crm.Deal) for user in (ada, bob, meg)] == [2, 1, 3]
+    assert [seen(user, crm.Activity) for user in (ada, bob, meg)] == [1, 0, 1]
+    assert [seen(user, crm.Company) for user in (ada, bob, meg)] == [1, 1, 1]
+    with engine.acting_as(bob), pytest.raises(parsekit.ParseError):
+        acme.notes = "not mine"
+        acme.save()
+    with engine.acting_as(meg):
+        deal = PFQuery(crm.Deal).get(mine.object_id)
+        deal.assigned_to = bob
+        deal.save()
+    assert [seen(user, crm.Deal) for user in (ada, bob, meg)] == [1, 2, 3]
+    assert seen(Principal.user("nobody"), crm.Deal) == 0
+
+
 def test_a_stage_is_one_of_the_stages(engine):
     with engine.acting_as_master(), pytest.raises(ValidationError, match="stage must be one of: lead, qual"):
         PFObject("Deal", title="One", stage="sold").save()

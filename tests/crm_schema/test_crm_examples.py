@@ -59,9 +59,9 @@ def test_deals_are_queried_by_stage(ada):
 
 def test_what_is_not_given_is_not_set(ada):
     create = functions("create_a_contact_or_deal")
-    assert create["create_deal"]("One").fetch().keys() == ["title", "stage"]
+    assert create["create_deal"]("One").fetch().keys() == ["title", "stage", "ACL"]
     assert create["create_deal"]("One", "won", 5.5)["amount"] == 5.5
-    assert create["create_contact"]("Grace", phone="1").fetch().keys() == ["name", "phone"]
+    assert create["create_contact"]("Grace", phone="1").fetch().keys() == ["name", "phone", "ACL"]
 
 
 def test_deals_move_and_go(ada):

@@ -18,7 +18,7 @@ from crm_schema.sample import classes, reader
 from crm_schema.sample.importer import check_complete, import_pipeline
 from crm_schema.sample.objects import object_counts
 from crm_schema.stages import Stage
-from parsekit import PFQuery, StorageError
+from parsekit import PFQuery, Principal, StorageError
 from parsekit.errors import RefusedInputError, SchemaError
 
 COUNTS = {"_User": 41, "_Role": 9, "Company": 85, "Product": 7, "Deal": 8_800, "Activity": 15_011}
@@ -138,6 +138,46 @@ def test_an_agent_reads_colleagues_and_changes_nobody_else(data):
             assert PFQuery("_Role").count() == 1  # the agent's own office
         with pytest.raises(parsekit.ParseError):
             PFQuery(classes.Deal).find()
+
+
+def test_an_agent_sees_their_own_and_a_manager_the_teams(crm):
+    teams = {row["sales_agent"]: row["manager"] for row in raw("sales_teams")}
+    rows = raw("sales_pipeline")
+    users = {user.full_name: user for user in PFQuery(classes.User).limit(100).find()}
+    assert users.keys() == {*teams, *teams.values()}
+    for name, user in users.items():
+        theirs = {r["opportunity_id"] for r in rows if name in (r["sales_agent"], teams[r["sales_agent"]])}
+        days = sum(
+            bool(r[day])
+            for r in rows
+            if r["opportunity_id"] in theirs
+            for day in ("engage_date", "close_date")
+        )
+        with crm.acting_as(user):
+            deals = {deal.object_id for deal in PFQuery(classes.Deal).limit(10_000).find()}
+            assert deals == theirs
+            assert PFQuery("Activity").count() == days
+            assert (PFQuery("Company").count(), PFQuery("Product").count()) == (85, 7)
+    with crm.acting_as(Principal.user("somebody")):
+        assert (PFQuery("Deal").count(), PFQuery("Activity").count()) == (0, 0)
+
+
+def test_a_deal_that_is_handed_over_goes_with_its_rights(database, data, tmp_path):
+    copy = tmp_path / "crm.db"
+    shutil.copy(database, copy)
+    with opened(copy) as engine:
+        with engine.acting_as_master():
+            users = {user.username: user for user in PFQuery(classes.User).limit(100).find()}
+        moses, anna, dustin = users["moses-frase"], users["anna-snelling"], users["dustin-brinkmann"]
+        with engine.acting_as(dustin):
+            deal = PFQuery(classes.Deal).get("1C1I7A6R")
+            deal.assigned_to = anna
+            deal.save()
+            assert PFQuery(classes.Deal).get("1C1I7A6R").assigned_to == anna
+        with engine.acting_as(anna):
+            PFQuery(classes.Deal).get("1C1I7A6R").save()
+        with engine.acting_as(moses), pytest.raises(parsekit.ParseError):
+            PFQuery(classes.Deal).get("1C1I7A6R")
 
 
 # --- again, and fast ---

@@ -92,12 +92,16 @@ def test_a_won_deal_in_full(stream):
         },
         "expectedCloseDate": {"__type": "Date", "iso": "2017-03-01T00:00:00.000Z"},
         "engageDate": {"__type": "Date", "iso": "2016-10-20T00:00:00.000Z"},
+        "ACL": {
+            objects.object_id("_User", "moses-frase"): {"read": True, "write": True},
+            "role:manager-dustin-brinkmann": {"read": True, "write": True},
+        },
     }
 
 
 def test_a_lead_without_a_company_in_full(stream):
     deal = [record for name, record in stream if name == "Deal"][-1]
-    assert set(deal) == {"objectId", "title", "stage", "product", "assignedTo"}
+    assert set(deal) == {"objectId", "title", "stage", "product", "assignedTo", "ACL"}
     assert (deal["title"], deal["stage"]) == ("MG Advanced", "lead")
 
 

@@ -44,8 +44,18 @@ def test_the_template_is_as_published():
 
 def test_the_package_covers_the_template():
     assert set(PACKAGE) == set(TEMPLATE)
-    for declared in PACKAGE.values():
-        assert set(declared) == {"className", "fields", "classLevelPermissions", "indexes"}
+    for name, declared in PACKAGE.items():
+        owned = set() if name == "_User" else {"ownership"}  # a user is their own owner, as Parse has it
+        assert set(declared) == {"className", "fields", "classLevelPermissions", "indexes"} | owned
+
+
+def test_deals_and_activities_belong_to_their_agent_and_the_managers():
+    for class_name, owner in (("Deal", "assignedTo"), ("Activity", "createdBy")):
+        entries = [f"{owner}|currentUser", "role:manager"]
+        assert PACKAGE[class_name]["ownership"] == {"read": entries, "write": entries}
+    for class_name in ("Company", "Contact"):
+        stated = {"read": ["*"], "write": ["createdBy|currentUser", "role:manager"]}
+        assert PACKAGE[class_name]["ownership"] == stated
 
 
 @pytest.mark.parametrize("declared", [*PACKAGE.values(), SAMPLE["Product"]], ids=lambda d: d["className"])
