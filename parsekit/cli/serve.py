@@ -21,7 +21,10 @@ from parsekit.cli.schemas import read_schema_files
 from parsekit.cli.session import UsageError
 from parsekit.codec import JSON, loads
 from parsekit.errors import InvalidJsonError
-from parsekit.server.configuration import Configuration, configuration, from_environment, from_toml
+from parsekit.server import App as ServerApp
+from parsekit.server import create_app
+from parsekit.server.configuration import configuration, from_environment, from_toml
+from parsekit.server.test_mode import TestMode, check_loopback
 
 __all__ = ["register"]
 
@@ -95,6 +98,9 @@ def serve(
     option: Annotated[
         list[str] | None, Parameter(help="One more option, as NAME=VALUE; the value is JSON or text.")
     ] = None,
+    test_mode: Annotated[
+        bool, Parameter(negative=(), help="Let a suite empty the database: POST /__reset and /__configure.")
+    ] = False,
 ) -> None:
     """Serve a database to Parse clients: REST and LiveQuery."""
     given: dict[str, JSON] = {} if config is None else from_toml(config)
@@ -103,26 +109,40 @@ def serve(
     given |= {_OPTION_OF[name]: value for name, value in attrs.asdict(keys).items() if value is not None}
     if mount is not None:
         given["mountPath"] = mount
-    settings = configuration(given)
     wanted = None if schema is None else _schema(schema)
+    if test_mode:
+        _serve_tests(database, given, wanted, host, port)
+        return
+    settings = configuration(given)
     with parsekit.open(database, schema=wanted, **settings.engine) as engine:
-        _run(engine, settings, host, port)
+        _run(create_app(engine, settings.server), host, port)
 
 
-def _run(engine: parsekit.ParseEngine, settings: Configuration, host: str, port: int) -> None:
+def _serve_tests(database: Path, given: dict[str, JSON], schema: Schema | None, host: str, port: int) -> None:
+    check_loopback(host)
+    mode = TestMode(database, given, schema)
+    try:
+        _run(mode.app, host, port)
+    finally:
+        mode.close()
+
+
+def _run(app: ServerApp, host: str, port: int) -> None:
     try:
         from parsekit.server.running import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         raise EngineError(_MISSING_EXTRA) from error
-    from parsekit.server.app import create_app
 
     def ready(address: str) -> None:
-        sys.stdout.write(f"serving {engine.store.database.place} at {address}{settings.server.mount}\n")
+        service = app.service
+        sys.stdout.write(
+            f"serving {service.engine.store.database.place} at {address}{service.options.mount}\n"
+        )
         sys.stdout.flush()
 
-    run(create_app(engine, settings.server), host, port, ready)
+    run(app, host, port, ready)
 
 
 def _assigned(assignments: list[str]) -> dict[str, JSON]:

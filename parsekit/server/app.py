@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, final
 
-from parsekit.server.dispatch import Dispatcher
 from parsekit.server.faults import HttpError, no_route
 from parsekit.server.http import (
     ClientGone,
@@ -23,7 +23,6 @@ from parsekit.server.http import (
     Receive,
     Scope,
     Send,
-    cors_headers,
     path_below,
     read_request,
     rendered,
@@ -31,6 +30,7 @@ from parsekit.server.http import (
 )
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request, Response
+from parsekit.server.service import Service
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -39,6 +39,7 @@ __all__ = ["App", "create_app"]
 
 _LOG: Final = logging.getLogger("parsekit.server")
 _THREADS: Final = 8
+_REPLACED_S: Final = 5.0
 _FAULT: Final = Response(500, {"code": 1, "message": "Internal server error."})
 
 
@@ -48,22 +49,31 @@ def create_app(engine: ParseEngine, options: ServerOptions | None = None, /, **g
     ``create_app(engine, app_id="A", master_key="K", rest_key="R")`` names the fields of ``ServerOptions``; an object of
     them may be given instead. The engine stays the caller's: closing it is the caller's affair too.
     """
-    return App(engine, options or ServerOptions(**given))
+    return App(Service(engine, options or ServerOptions(**given)))
 
 
 @final
 class App:
-    """The ASGI application of ``create_app``."""
+    """The ASGI application of ``create_app``. ``service`` is what requests are answered with from now on."""
 
-    def __init__(self, engine: ParseEngine, options: ServerOptions) -> None:
-        self.dispatcher = Dispatcher(engine, options)
-        self._cors = cors_headers(options)
+    def __init__(self, service: Service, before: Callable[[Request], Response | None] | None = None) -> None:
+        """``before`` is asked before the dispatcher, and answers what is its own."""
+        self.service = service
+        self._before = before
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="parsekit-request")
 
-    @property
-    def options(self) -> ServerOptions:
-        """The options that requests are answered under now."""
-        return self.dispatcher.options
+    def put(self, service: Service) -> None:
+        """Answer with another service from now on."""
+        old, self.service = self.service, service
+        old.replaced.set()
+
+    def entered(self) -> Service:
+        """The service, kept open until its ``end()``."""
+        while True:
+            service = self.service
+            if service.begin():
+                return service
+            service.replaced.wait(_REPLACED_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, as ASGI has it."""
@@ -90,7 +100,7 @@ class App:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
-        headers = self._cors(_origin(scope))
+        headers = self.service.cors(_origin(scope))
         if method == "OPTIONS":
             await respond(send, 200, b"OK", [*headers, (b"content-type", b"text/plain; charset=utf-8")])
             return
@@ -101,11 +111,12 @@ class App:
         await respond(send, status, body, [*headers, *own], bodiless=method == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, bytes, list[Header]]:
-        path = path_below(scope, self.options.mount)
+        options = self.service.options
+        path = path_below(scope, options.mount)
         if path is None:
             return _rendered(no_route(scope["method"], scope["path"]))
         try:
-            request = await read_request(scope, receive, path, self.options)
+            request = await read_request(scope, receive, path, options)
         except HttpError as error:
             return _rendered(error.response)
         loop = asyncio.get_running_loop()
@@ -114,7 +125,13 @@ class App:
     def _handled(self, request: Request) -> tuple[int, bytes, list[Header]]:
         """The answer to a request; in a thread of the pool."""
         try:
-            return _rendered(self.dispatcher.handle(request))
+            if self._before is not None and (answer := self._before(request)) is not None:
+                return _rendered(answer)
+            service = self.entered()
+            try:
+                return _rendered(service.dispatcher.handle(request))
+            finally:
+                service.end()
         except Exception:  # noqa: BLE001 - a fault of parsekit's own: the log has it, the client learns nothing
             _LOG.exception("%s %s: unexpected error", request.method, request.path)
             return _rendered(_FAULT)

@@ -158,8 +158,10 @@ class Database:
             return connection
         if connection.readonly("main"):
             raise apsw.ReadOnlyError("attempt to write a readonly database")
+        connection.pragma(
+            "synchronous", self._synchronous
+        )  # before the first write: OFF waits for no disk at all
         self._use_wal(connection)
-        connection.pragma("synchronous", self._synchronous)
         if application != ddl.APPLICATION_ID:
             self._create(connection)
         connection.wal_autocheckpoint(0)

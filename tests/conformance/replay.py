@@ -1,4 +1,4 @@
-"""Replays a recorded scenario in process, through the REST dispatcher, and compares answer by answer.
+"""Replays a recorded scenario, in process through the REST dispatcher or over HTTP, and compares answer by answer.
 
 The rules of comparison are those of the corpora's README: codes count and error texts inform, placeholders are bound
 when first met, a top-level null equals an absent key, answers in no requested order compare as sets, and where both
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,18 +46,17 @@ class Step:
 
 @dataclass
 class Replay:
-    engine: parsekit.ParseEngine
+    """``handle`` answers a request, wherever the server is."""
+
+    handle: Callable[[Request], Response]
     bindings: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.dispatcher = Dispatcher(self.engine, OPTIONS)
 
     def step(self, number: int, step: dict[str, Any]) -> Step:
         request = self.request(step)
         wanted = step.get("mongo") or step
         told = f"{step['as']} {request.method} {request.path}"
-        response = self.dispatcher.handle(request)
+        response = self.handle(request)
         if step.get("login") and response.status < 300:
             self.tokens[step["login"]] = response.body["sessionToken"]
         if step.get("unstable"):
@@ -218,5 +218,10 @@ def replay(scenario: dict[str, Any]) -> list[Step]:
     given = scenario.get("options", {})
     options = {_ENGINE_OPTIONS[name]: value for name, value in given.items()}
     with parsekit.open(":memory:", **options) as engine:
-        player = Replay(engine)
-        return [player.step(number, step) for number, step in enumerate(scenario["steps"])]
+        return played(scenario, Dispatcher(engine, OPTIONS).handle)
+
+
+def played(scenario: dict[str, Any], handle: Callable[[Request], Response]) -> list[Step]:
+    """The same on a server that is empty and has the scenario's options."""
+    player = Replay(handle)
+    return [player.step(number, step) for number, step in enumerate(scenario["steps"])]

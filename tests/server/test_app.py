@@ -130,7 +130,7 @@ def test_a_fault_of_our_own_says_nothing_of_itself(caplog: pytest.LogCaptureFixt
         def broken(call: Any) -> Any:
             raise RuntimeError("secret")
 
-        app.dispatcher.router.add("GET", "/broken", broken)
+        app.service.dispatcher.router.add("GET", "/broken", broken)
         with running(app) as port:
             client = Client(port, MASTER)
             answer = client("GET", "/broken")
