@@ -25,15 +25,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 import attrs
 
 import parsekit
-from parsekit.acl.principal import Principal
 from parsekit.auth.adapters import AuthAdapter, AuthData, AuthOutcome, AuthStep
-from parsekit.codec import JSON, decode_value, loads, parse_date
-from parsekit.engine.live_reading import LiveReader
+from parsekit.codec import JSON, loads
 from parsekit.errors import EngineError, InvalidJsonError, InvalidQueryError, ObjectNotFoundError, ParseError
-from parsekit.livequery.conditions import settled
-from parsekit.query.dialect import Dialect
-from parsekit.query.matcher import compile_predicate
-from parsekit.query.where import decode_where
+from parsekit.livequery.conditions import matches_live
 from parsekit.server.app import App
 from parsekit.server.configuration import Configuration, configuration
 from parsekit.server.faults import HttpError, answer_for
@@ -41,7 +36,6 @@ from parsekit.server.reading import OptionError
 from parsekit.server.requests import Request, Response
 from parsekit.server.service import Service
 from parsekit.storage.marks import is_marked, mark
-from parsekit.values import Value
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -189,7 +183,7 @@ class TestMode:
             if request.path == "/__configure":
                 return self._replace(self._configured(_body(request)))
             if request.path == "/__match":
-                return Response(200, {"match": matches(self.app.service.engine, _body(request))})
+                return Response(200, {"match": matches(_body(request))})
         except OptionError as error:
             return Response(400, {"error": str(error)})
         except (HttpError, ParseError) as error:
@@ -241,28 +235,14 @@ def _body(request: Request) -> dict[str, JSON]:
     return body
 
 
-def matches(engine: ParseEngine, asked: Mapping[str, JSON]) -> bool:
-    """Whether an object meets conditions, as live queries see it.
+def matches(asked: Mapping[str, JSON]) -> bool:
+    """Whether an object meets conditions, as Parse's live query matcher sees it.
 
     Raises:
-        ParseError: as a query with these conditions; 107, the object is none.
+        InvalidQueryError: 102, the object or the query is missing.
     """
-    class_name, source, query = asked.get("className"), asked.get("object"), asked.get("query")
+    source, query = asked.get("object"), asked.get("query")
     where = query.get("where", {}) if isinstance(query, Mapping) else None
-    if not isinstance(source, Mapping) or where is None:
+    if not isinstance(source, Mapping) or not isinstance(where, Mapping):
         raise InvalidQueryError('expected {"className", "object": {...}, "query": {"where": {...}}}')
-    name = class_name if isinstance(class_name, str) else str(source.get("className", ""))
-    # SAFETY: what a suite matches is its own object; sub-queries ask the test database alone.
-    lookup = LiveReader(engine).lookup(name, Principal.master())
-    node = settled(decode_where(where), engine.options.clock())
-    return bool(compile_predicate(node, Dialect.SERVER, lookup)(_fields(source, name)))
-
-
-def _fields(source: Mapping[str, JSON], class_name: str) -> dict[str, Value]:
-    fields: dict[str, Value] = {"className": class_name}
-    for key, value in source.items():
-        if key in ("createdAt", "updatedAt") and isinstance(value, str):
-            fields[key] = parse_date(value)
-        elif key not in ("className", "__type"):
-            fields[key] = value if key == "ACL" else decode_value(value)
-    return fields
+    return matches_live({"className": asked.get("className"), **source}, where)
