@@ -13,7 +13,7 @@ from parsekit._context import CURRENT
 from parsekit.acl.acl import PFACL
 from parsekit.codec import encode_value, format_date
 from parsekit.errors import DataNotAvailableError, InvalidPointerError, MissingKeyError, did_you_mean
-from parsekit.object_state import PLAIN, SYSTEM_KEYS, LocalState, ResultContext
+from parsekit.object_state import ONLY_ID, PLAIN, SYSTEM_KEYS, LocalState, ResultContext
 from parsekit.values import (
     MISSING,
     FileReference,
@@ -349,7 +349,7 @@ def _encode(value: Any) -> Any:
         if value.is_data_available and value.object_id is not None:
             return value.to_json()
         if isinstance(value._state, LocalState) or not value.is_data_available:
-            partial = bool(value._context.fields)
+            partial = bool(value._context.fields) and value._context.fields is not ONLY_ID
             return value.to_json() if partial else encode_value(value.__parse_pointer__())
         return value.to_json()
     if isinstance(value, list):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
 from parsekit.engine.effects import learned_from
-from parsekit.engine.pointers import SCALARS, plain_operations
+from parsekit.engine.pointers import LEAVES, plain_operations
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -211,8 +211,8 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
     Raises:
         InvalidPointerError: 106, new objects refer to each other in a circle.
     """
-    if len(objects) == 1 and not _referred(objects[0]):
-        return list(objects) if objects[0].is_dirty else []
+    if not any(map(_leads_on, objects)):
+        return [obj for obj in {id(obj): obj for obj in objects}.values() if obj.is_dirty]
     ordered: list[PFObject] = []
     seen: set[int] = set()
 
@@ -238,13 +238,22 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
     return ordered
 
 
+def _leads_on(obj: PFObject) -> bool:
+    """Whether a save of ``obj`` may have to save another object first."""
+    for child in _referred(obj):
+        state = child.local_state
+        if state is not None and (state.new or state.estimated):
+            return True
+    return False
+
+
 def _referred(obj: PFObject) -> list[PFObject]:
     state = obj.local_state
     if state is None:
         return []
     found: list[PFObject] = []
-    for value in state.estimated.values():
-        if type(value) not in SCALARS:
+    for key, value in state.estimated.items():
+        if type(value) not in LEAVES and key != "ACL":
             _objects_in(value, found)
     return found
 

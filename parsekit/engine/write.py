@@ -31,7 +31,7 @@ from parsekit.storage import journal
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
-from parsekit.values import MISSING, Value, date_to_ms
+from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
@@ -364,7 +364,7 @@ class WritePath:
         if self._keep_journal:
             sequence = journal.append(
                 connection,
-                date_to_ms(write.now),
+                write.now,
                 write.class_name,
                 write.object_id,
                 kind,

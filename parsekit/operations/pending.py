@@ -6,12 +6,13 @@ kept apart, so that ``remove_saved`` drops exactly what was sent, and a failed s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import final
 
-from parsekit.operations.kinds import Operation
+from parsekit.operations.kinds import Operation, Set
 from parsekit.operations.merge import merge
 from parsekit.operations.rules import SERVER_RULES, OperationRules
+from parsekit.values import Value
 
 __all__ = ["OperationSet"]
 
@@ -35,13 +36,20 @@ class OperationSet:
             ObjectiveCError: under ``SDK_RULES``, the SDK refuses the pair. Nothing has changed then.
         """
         if key not in self._parts:
-            self._parts[key] = (merge(None, operation, self.rules),)
+            first = operation if type(operation) is Set else merge(None, operation, self.rules)
+            self._parts[key] = (first,)
             return
         parts = self._parts[key]
         sealed = self._sealed.get(key, 0)
         merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
         open_part = parts[sealed] if len(parts) > sealed else None
         self._parts[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
+
+    def with_values(self, values: Mapping[str, Value]) -> OperationSet:
+        """A copy in which the operations on the keys of ``values`` are ``Set`` to them."""
+        copy = OperationSet(self.rules)
+        copy._parts = {**self._parts, **{key: (Set(value),) for key, value in values.items()}}
+        return copy
 
     def snapshot(self) -> OperationSet:
         """A copy of what is pending now; ``remove_saved`` takes it when it has been saved."""
