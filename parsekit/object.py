@@ -208,7 +208,8 @@ class PFObject(ReadableObject):
 
     @object_id.setter
     def object_id(self, value: str) -> None:
-        if self.object_id is not None and self.object_id != value:
+        known = self._identity()
+        if known is not None and known != value:
             raise EngineError(f"{self.class_name}: objectIds cannot be changed; make a new object")
         self._local().object_id = value
 
@@ -380,8 +381,11 @@ class PFObject(ReadableObject):
         """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
         state = self._local()
         if state.operations.is_exactly(operations):
-            state.server.update(state.estimated)
-            state.estimated.clear()
+            if state.server:
+                state.server.update(state.estimated)
+                state.estimated.clear()
+            else:
+                state.server, state.estimated = state.estimated, state.server
             state.operations.clear()
         else:
             for key in operations:
