@@ -124,7 +124,10 @@ def _completed(kind: ChangeKind, after: dict[str, Value], at: int, object_id: st
 
 
 def append_creations(
-    connection: apsw.Connection, class_name: str, at: datetime, created: Sequence[tuple[str, dict[str, Value]]]
+    connection: apsw.Connection,
+    class_name: str,
+    at: datetime,
+    created: Sequence[tuple[str, dict[str, Value]]],
 ) -> int:
     """Write many creations of one class, each (objectId, fields); the sequence number of the first."""
     first = last_sequence(connection) + 1
