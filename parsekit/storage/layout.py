@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, TypeAlias, cast, final
 
 import attrs
 
@@ -37,6 +37,7 @@ from parsekit.schema import ClassSchema, Field
 from parsekit.values import (
     MISSING,
     FileReference,
+    Kind,
     PFPolygon,
     Pointer,
     RelationReference,
@@ -81,6 +82,7 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "ACL": (),
 }
 _INT64: Final = 1 << 63
+_ALWAYS_HELD: Final = frozenset({"objectId", "createdAt", "updatedAt"})
 
 
 @final
@@ -274,6 +276,16 @@ class ClassLayout:
         """
         column = self.columns.get(key)
         return column is not None and column.field.type not in ("Pointer", "Relation")
+
+    def kinds_of(self, key: str) -> frozenset[Kind]:
+        """The kinds of values that objects can hold under ``key``, ``missing`` where one can lack it."""
+        column = self.columns.get(key)
+        if column is None:
+            return frozenset({"missing"})
+        kind = cast(Kind, column.field.type.lower())
+        if kind == "relation" or key in _ALWAYS_HELD:
+            return frozenset({kind})
+        return frozenset({kind, "missing", "null"} if key in self.null_keys else {kind, "missing"})
 
     def relation_keys(self) -> list[str]:
         """The keys of relation fields."""
