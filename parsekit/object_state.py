@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTAINER",
     "NO_FIELDS",
-    "ONLY_ID",
     "PLAIN",
     "POINTER",
     "SYSTEM_KEYS",
@@ -117,8 +116,6 @@ class ResultContext:
 
 
 NO_FIELDS: Final[dict[str, FieldEntry]] = {}
-ONLY_ID: Final[dict[str, FieldEntry]] = {"objectId": (0, None, PLAIN)}
-"""Of a stub, whose row is its objectId alone."""
 
 
 @final

@@ -14,8 +14,10 @@ of a hook reaches the caller as it is, anything else as ``ScriptError`` (141) wi
 This package holds what is registered and how it is called; when a hook is called is the engine's affair.
 """
 
+from parsekit.cloud.log import LogEntry, ScriptLog
 from parsekit.cloud.registry import CloudCode
 from parsekit.cloud.requests import (
+    ConfigRequest,
     FileRequest,
     FindRequest,
     FunctionRequest,
@@ -28,13 +30,16 @@ from parsekit.cloud.validation import FieldRule, Validator
 
 __all__ = [
     "CloudCode",
+    "ConfigRequest",
     "FieldRule",
     "FileRequest",
     "FindRequest",
     "FunctionRequest",
     "JobRequest",
     "LiveEventRequest",
+    "LogEntry",
     "SaveRequest",
+    "ScriptLog",
     "SubscribeRequest",
     "Validator",
 ]

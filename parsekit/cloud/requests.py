@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, final
 
 import attrs
 
 from parsekit.acl.principal import Principal
+from parsekit.cloud.log import ScriptLog
 from parsekit.file import PFFile
 from parsekit.object import PFObject
 from parsekit.query.builder import PFQuery
@@ -15,6 +16,7 @@ from parsekit.values import Value
 
 __all__ = [
     "Caller",
+    "ConfigRequest",
     "FileRequest",
     "FindRequest",
     "FunctionRequest",
@@ -33,6 +35,7 @@ class Caller:
     principal: Principal
     load_user: Callable[[], PFObject | None]
     load_roles: Callable[[], frozenset[str]]
+    log: ScriptLog
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -51,6 +54,11 @@ class _Request:
     def user(self) -> PFObject | None:
         """The calling user, read from the database, ``None`` for a master or nobody in particular."""
         return self.caller.load_user()
+
+    @property
+    def log(self) -> ScriptLog:
+        """Where cloud code says what a master shall read (``GET /scriptlog``)."""
+        return self.caller.log
 
     @property
     def installation_id(self) -> str | None:
@@ -94,6 +102,15 @@ class FileRequest(_Request):
     file_size: int | None = None
     force_download: bool = False
     response_headers: dict[str, str] = attrs.Factory(lambda: {"X-Content-Type-Options": "nosniff"})
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class ConfigRequest(_Request):
+    """Around a change of the configuration: the parameters that are sent (after: all of them), and those before."""
+
+    params: Mapping[str, Value]
+    original: Mapping[str, Value] | None = None
 
 
 @final

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, final
 
 import attrs
 
@@ -28,18 +28,22 @@ from parsekit.engine.access import FindExplanation, explain_find, explain_object
 from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
+from parsekit.engine.config import GlobalConfig
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.filing import Filing
 from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
+from parsekit.engine.idempotency import Idempotency
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
+from parsekit.engine.installations import InstallationOptions, InstallationRules
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.live import LiveQueries
-from parsekit.engine.matching import DialectReads, is_matched
+from parsekit.engine.matching import count_under, find_under, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
+from parsekit.engine.push import Push, PushAdapter
 from parsekit.engine.read import ReadPath
 from parsekit.engine.remote import carried_out
 from parsekit.engine.saving import Saving
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "ParseEngine", "open_engine"]
 
 T = TypeVar("T")
+Analytics: TypeAlias = Callable[[str, Mapping[str, Any], Principal], Mapping[str, Any] | None]
 
 
 def _now() -> datetime:
@@ -97,10 +102,15 @@ class EngineOptions:
     allow_custom_object_id: bool = True
     enforce_private_users: bool = True
     auth: AuthOptions = attrs.Factory(AuthOptions)
+    installation: InstallationOptions = attrs.Factory(InstallationOptions)
     clock: Callable[[], datetime] = _now
     new_id: Callable[[], str] = attrs.Factory(random_object_ids)
     files: FileStore | None = None
     """Where the bytes of files are kept; ``None`` for the database itself."""
+    analytics: Analytics | None = None
+    """What is called with events that clients report: name, body, principal; what it gives is the answer."""
+    push: PushAdapter | None = None
+    """Who sends push notifications; ``None`` for nobody."""
 
 
 def open_engine(
@@ -152,7 +162,6 @@ class ParseEngine:
             self.views = Views(self.store, self.store.role_names)
             self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
-            self.dialects = DialectReads(self)
             self.outbox = Outbox()
             self.store.outbox = self.outbox
             self.rules: dict[str, ClassRules] = {}
@@ -167,12 +176,16 @@ class ParseEngine:
             )
             self.accounts = Accounts(self, options.auth, enforce_private_users=options.enforce_private_users)
             self.rules.update(self.accounts.rules())
+            self.writes.redirects["_Installation"] = InstallationRules(self)
             self.files: FileStore = options.files or FilesInDatabase(self.store)
             self.cloud = CloudCode()
             self.hooks = EngineHooks(self, self.cloud)
             self.writes.hooks = self.hooks
             self.filing = Filing(self)
             self.webhooks = Webhooks(self)
+            self.config = GlobalConfig(self)
+            self.push = Push(self)
+            self.idempotency = Idempotency(self)
             self.jobs = Jobs(self)
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
@@ -394,7 +407,7 @@ class ParseEngine:
     ) -> list[Any]:
         """The objects of a query."""
         if state.dialect is not None and is_matched(state):
-            return self.dialects.find(state, principal, kind)
+            return find_under(self, state, principal, kind)
         if self.cloud.is_empty:
             return self.reads.find(state, principal, kind)
         return self.hooks.find(state, principal, kind)
@@ -415,13 +428,11 @@ class ParseEngine:
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
         if is_matched(state):
-            return self.dialects.count(state, principal)
+            return count_under(self, state, principal)
         return self.reads.count(self.hooks.before_find(state, principal, count=True), principal)
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
-        if is_matched(state):
-            return self.dialects.explain(state, principal)
         return self.reads.explain(state, principal)
 
     def distinct_values(self, state: QueryState, key: str, principal: Principal) -> list[Value]:
@@ -458,8 +469,6 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
         """The objects of a query one by one."""
-        if is_matched(state):
-            return self.dialects.stream(state, principal, kind, batch_size)
         return self.reads.stream(state, principal, kind, batch_size)
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:

@@ -29,11 +29,15 @@ _NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 @final
 @attrs.frozen(slots=True)
 class WriteAnswer:
-    """What a write answers: when it happened, and the values in ``echo`` that its sender cannot know."""
+    """What a write answers: when it happened, and the values in ``echo`` that its sender cannot know.
+
+    ``created`` tells whether a new object was made; an installation that was there already is not.
+    """
 
     object_id: str
     updated_at: datetime
     echo: Mapping[str, Value]
+    created: bool
 
     @property
     def created_at(self) -> datetime:
@@ -81,7 +85,7 @@ class DirectWrites:
 
         write = engine.carried_out(carry_out)
         engine.after_commit()
-        return WriteAnswer(write.object_id, write.now, echo_of(write))
+        return WriteAnswer(write.object_id, write.now, echo_of(write), write.creating)
 
     def update(
         self,
@@ -114,7 +118,7 @@ class DirectWrites:
 
         write = engine.carried_out(carry_out)
         engine.after_commit()
-        return WriteAnswer(write.object_id, write.now, echo_of(write))
+        return WriteAnswer(write.object_id, write.now, echo_of(write), write.creating)
 
     def delete(
         self,

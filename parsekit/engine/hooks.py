@@ -19,6 +19,7 @@ from parsekit.cloud import (
     FunctionRequest,
     LiveEventRequest,
     SaveRequest,
+    ScriptLog,
     SubscribeRequest,
 )
 from parsekit.cloud.requests import Caller
@@ -54,6 +55,7 @@ class EngineHooks:
     def __init__(self, engine: ParseEngine, cloud: CloudCode) -> None:
         self._engine = engine
         self.cloud = cloud
+        self.log = ScriptLog(engine.options.clock)
 
     def caller(self, principal: Principal) -> Caller:
         """The caller as cloud code sees it."""
@@ -69,7 +71,7 @@ class EngineHooks:
         def load_roles() -> frozenset[str]:
             return frozenset() if user_id is None else self._engine.store.role_names(user_id)
 
-        return Caller(principal, load_user, load_roles)
+        return Caller(principal, load_user, load_roles, self.log)
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -126,8 +128,9 @@ class EngineHooks:
         try:
             with self._engine.acting_as(write.view.principal):
                 self.cloud.run(request.trigger_name, write.class_name, request)
-        except ParsekitError:
+        except ParsekitError as error:
             _LOG.exception("%s of %s %s failed", request.trigger_name, write.class_name, write.object_id)
+            self.log.error(f"{request.trigger_name} of {write.class_name} {write.object_id} failed: {error}")
 
     def _request(self, write: Write, trigger: str, obj: PFObject | None) -> SaveRequest:
         assert obj is not None

@@ -9,7 +9,7 @@ import attrs
 
 from parsekit.acl.principal import Principal
 from parsekit.cloud import JobRequest
-from parsekit.errors import OperationForbiddenError, ParsekitError, ScriptError
+from parsekit.errors import OperationForbiddenError, ParseError, ParsekitError, ScriptError
 from parsekit.operations import OperationSet, Set
 from parsekit.values import Value
 
@@ -73,15 +73,16 @@ class Jobs:
             params=dict(started.params),
             message=message,
         )
+        ended: dict[str, Value]
         try:
             with engine.acting_as(started.principal):
                 result = engine.cloud.run_job(started.name, request)
         except ParsekitError as error:
-            self._note(
-                started, {"status": "failed", "message": str(error), "finishedAt": engine.options.clock()}
-            )
+            text = error.message if isinstance(error, ParseError) else str(error)
+            ended = {"status": "failed", "message": text, "finishedAt": engine.options.clock()}
+            self._note(started, ended)
             return
-        ended: dict[str, Value] = {"status": "succeeded", "finishedAt": engine.options.clock()}
+        ended = {"status": "succeeded", "finishedAt": engine.options.clock()}
         if isinstance(result, str):
             ended["message"] = result
         self._note(started, ended)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,15 +10,12 @@ import attrs
 
 from parsekit.object import PFObject
 from parsekit.operations import Operation, OperationSet, Sequence, Set
-from parsekit.values import PFGeoPoint, PFPolygon, Pointer, Value
+from parsekit.values import Pointer, Value
 
-__all__ = ["LEAVES", "plain_operations"]
+__all__ = ["SCALARS", "plain_operations"]
 
 _NONE: Final[Mapping[int, Pointer]] = MappingProxyType({})
-LEAVES: Final = frozenset(
-    {str, int, float, bool, type(None), datetime, Pointer, bytes, PFGeoPoint, PFPolygon}
-)
-"""Types whose values hold no object."""
+SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _NONE) -> OperationSet:
@@ -30,18 +26,11 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
     Raises:
         InvalidPointerError: an object in them has not been saved.
     """
-    pointers: dict[str, Value] = {}
-    for key, operation in operations.items():
-        if type(operation) is Set:
-            value = operation.value
-            if type(value) not in LEAVES and key != "ACL" and _has_object(value):
-                pointers[key] = _pointers(value, fresh)
-        elif _holds_object(operation):
-            return _each_with_pointers(operations, fresh)
-    return operations.with_values(pointers) if pointers else operations
-
-
-def _each_with_pointers(operations: OperationSet, fresh: Mapping[int, Pointer]) -> OperationSet:
+    for _, operation in operations.items():
+        if (type(operation) is not Set or type(operation.value) not in SCALARS) and _holds_object(operation):
+            break
+    else:
+        return operations
     plain = OperationSet()
     for key, operation in operations.items():
         plain.perform(key, _with_pointers(operation, fresh))
@@ -57,11 +46,11 @@ def _holds_object(operation: Operation) -> bool:
 
 
 def _has_object(value: Any) -> bool:
-    if isinstance(value, PFObject):
-        return True
     if isinstance(value, list | tuple):
         return any(map(_has_object, value))
-    return isinstance(value, dict) and any(map(_has_object, value.values()))
+    if isinstance(value, dict):
+        return any(map(_has_object, value.values()))
+    return isinstance(value, PFObject)
 
 
 def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:

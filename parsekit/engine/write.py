@@ -11,7 +11,7 @@ make of an object in ``effects``, who may do what in ``acl.policy``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
@@ -22,17 +22,16 @@ from parsekit.acl.system import missing_object, system_refusal
 from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
-from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Write, WriteHooks
+from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Redirecting, Write, WriteHooks
 from parsekit.errors import ParseError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
 from parsekit.storage import journal
-from parsekit.storage.bulk import RepeatedValue, insert_rows
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
-from parsekit.values import MISSING, Value
+from parsekit.values import MISSING, Value, date_to_ms
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
@@ -64,6 +63,7 @@ class WritePath:
         self._keep_journal = keep_journal
         self._inference = inference
         self.hooks: WriteHooks | None = None
+        self.redirects: dict[str, Redirecting] = {}
 
     # -- create ----------------------------------------------------------------------------------
 
@@ -79,7 +79,15 @@ class WritePath:
         updated_at: datetime | None = None,
         context: Mapping[str, Value] = NO_CONTEXT,
     ) -> Write:
-        """Create an object; call inside ``Store.write()``. What it answers is in the ``Write``."""
+        """Create an object; call inside ``Store.write()``. What it answers is in the ``Write``.
+
+        An installation that is there already is updated instead.
+        """
+        redirect = self.redirects.get(class_name)
+        if redirect is not None:
+            target, operations = redirect.redirect(operations, view, None)
+            if target is not None:
+                return self.update_plainly(connection, class_name, target, operations, view, context=context)
         now = created_at or self._clock()
         if updated_at is not None and updated_at < now:
             raise ValidationError("updatedAt cannot occur before createdAt")
@@ -100,13 +108,7 @@ class WritePath:
         check_values(write, layout.schema)
         if rules is not None:
             rules.before_write(write, connection)
-        layout, fields, acl = self._row_of(connection, write, layout)
-        if updated_at is not None:
-            fields["updatedAt"] = updated_at
-        self._store.writer.insert(connection, layout, fields, acl)
-        if write.relations:
-            self._relate(connection, write)
-        self._record(connection, write, "create", None, fields)
+        self._insert(connection, write, layout, updated_at)
         if rules is not None:
             rules.after_write(write, connection)
         write.written = True
@@ -122,13 +124,13 @@ class WritePath:
             work_out(write, layout.schema)
         return layout
 
-    def _row_of(
-        self, connection: Connection, write: Write, layout: ClassLayout
-    ) -> tuple[ClassLayout, dict[str, Value], int]:
-        """The fields of a new object, its ACL among them, and the ACL's number."""
+    def _insert(
+        self, connection: Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
+    ) -> None:
         fields = write.changed.copy()
         fields["objectId"] = write.object_id
-        fields["createdAt"] = fields["updatedAt"] = write.now
+        fields["createdAt"] = write.now
+        fields["updatedAt"] = updated_at or write.now
         acl = write.acl
         if acl is MISSING:
             acl = acl_of_new_object(layout.schema, fields, write.view.principal)
@@ -137,70 +139,11 @@ class WritePath:
                 key: value for key, value in fields.items() if value is not None or layout.keeps_null(key)
             }
             layout = self._mark_nulls(connection, layout, fields)
-        if acl is None:
-            return layout, fields, 0
-        fields["ACL"] = acl
-        return layout, fields, self._store.acl_number(connection, canonical_acl(acl))
-
-    # -- create many -------------------------------------------------------------------------------
-
-    def can_create_many(self, class_name: str) -> bool:
-        """Whether ``create_many`` may create objects of a class: nothing but the schema has a say in them."""
-        return class_name not in self._rules
-
-    def create_many(
-        self,
-        connection: Connection,
-        class_name: str,
-        drafts: Sequence[tuple[str, OperationSet]],
-        view: PrincipalView,
-    ) -> list[Write]:
-        """Create objects of one class by (objectId, operations), at one moment; as ``create``, but for cloud code.
-
-        All or none: the caller takes back what is written should this raise.
-        """
-        now = self._clock()
-        view.access(class_name, "create", "create")
-        layout: ClassLayout | None = None
-        writes: list[Write] = []
-        rows: list[tuple[dict[str, Value], int]] = []
-        for object_id, operations in drafts:
-            write = Write(class_name, object_id, view, now, operations)
-            layout = self._take(connection, write)
-            fill_defaults(write, layout.schema)
-            check_values(write, layout.schema)
-            layout, fields, acl = self._row_of(connection, write, layout)
-            writes.append(write)
-            rows.append((fields, acl))
-        if layout is not None:
-            self._insert_many(connection, layout, writes, rows)
-        return writes
-
-    def _insert_many(
-        self,
-        connection: Connection,
-        layout: ClassLayout,
-        writes: Sequence[Write],
-        rows: Sequence[tuple[dict[str, Value], int]],
-    ) -> None:
-        try:
-            insert_rows(connection, layout, rows)
-        except RepeatedValue as repeated:
-            raise repeated.error from repeated
-        changes: list[tuple[str, dict[str, Value]]] = []
-        for write, (fields, _) in zip(writes, rows, strict=True):
-            write.written = True
-            after = fields
-            if write.relations:
-                self._relate(connection, write)
-                after = {**fields, **_journal_relations(write.relations)}
-            changes.append((write.object_id, after))
-        first = 0
-        if self._keep_journal:
-            first = journal.append_creations(connection, layout.class_name, writes[0].now, changes)
-        for place, (object_id, after) in enumerate(changes):
-            sequence = first + place if first else 0
-            self._publish(Change(sequence, layout.class_name, object_id, "create", None, after))
+        number = 0 if acl is None else self._store.acl_number(connection, canonical_acl(acl))
+        self._store.writer.insert(connection, layout, fields, number)
+        if write.relations:
+            self._relate(connection, write)
+        self._record(connection, write, "create", None, _with_acl(fields, acl))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -219,6 +162,26 @@ class WritePath:
 
         Another ``new_id`` moves the object to that id (server_divergences.md).
         """
+        redirect = self.redirects.get(class_name)
+        if redirect is not None:
+            target, operations = redirect.redirect(operations, view, object_id)
+            object_id = target or object_id
+        return self.update_plainly(
+            connection, class_name, object_id, operations, view, new_id=new_id, context=context
+        )
+
+    def update_plainly(
+        self,
+        connection: Connection,
+        class_name: str,
+        object_id: str,
+        operations: OperationSet,
+        view: PrincipalView,
+        *,
+        new_id: str | None = None,
+        context: Mapping[str, Value] = NO_CONTEXT,
+    ) -> Write:
+        """Update this very object, whatever the rules of its class make of it."""
         now = self._clock()
         try:
             layout, old = self._for_update(connection, class_name, object_id, view, "update")
@@ -430,7 +393,7 @@ class WritePath:
         if self._keep_journal:
             sequence = journal.append(
                 connection,
-                write.now,
+                date_to_ms(write.now),
                 write.class_name,
                 write.object_id,
                 kind,

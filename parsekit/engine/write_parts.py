@@ -21,7 +21,7 @@ from parsekit.values import MISSING, Missing, Value
 if TYPE_CHECKING:
     from parsekit.storage.database import Connection
 
-__all__ = ["NO_CONTEXT", "Change", "ClassRules", "Write", "WriteHooks"]
+__all__ = ["NO_CONTEXT", "Change", "ClassRules", "Redirecting", "Write", "WriteHooks"]
 
 NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -110,6 +110,15 @@ class ClassRules(Protocol):
 
     def after_delete(self, write: Write, connection: Connection) -> None:
         """After the row is deleted, in the same transaction."""
+
+
+class Redirecting(Protocol):
+    """Rules of a class that say which object a write means."""
+
+    def redirect(
+        self, operations: OperationSet, view: PrincipalView, object_id: str | None
+    ) -> tuple[str | None, OperationSet]:
+        """The object to update, ``None`` for a new one, and the operations; ``object_id`` is the one asked for."""
 
 
 class WriteHooks(Protocol):

@@ -22,7 +22,7 @@ from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 from parsekit.server.writes import read_body
 
-__all__ = ["ROUTES", "create", "delete", "find", "get", "shown", "update"]
+__all__ = ["ROUTES", "add_urls", "create", "delete", "find", "get", "shown", "update"]
 
 _GET_KEYS: Final = frozenset(
     {"keys", "include", "excludeKeys", "includeAll", "readPreference", "includeReadPreference",
@@ -82,6 +82,8 @@ def create(call: Call, class_name: str) -> Response:
         updated_at=body.updated_at,
         context=call.context,
     )
+    if not answer.created:
+        return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
     location = f"{call.options.mount}/classes/{class_name}/{answer.object_id}"
     entry: dict[str, JSON] = {"objectId": answer.object_id, "createdAt": format_date(answer.created_at)}
     return Response(201, {**entry, **_echo(answer.echo)}, {"Location": location})
@@ -110,11 +112,11 @@ def delete(call: Call, class_name: str, object_id: str) -> Response:
 def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
     """An object as a row of an answer, its files with the URLs that this server has for them."""
     entry = obj.to_fields_json()
-    _add_urls(call, entry)
+    add_urls(call, entry)
     return entry
 
 
-def _add_urls(call: Call, entry: dict[str, JSON]) -> None:
+def add_urls(call: Call, entry: dict[str, JSON]) -> None:
     """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
     for value in entry.values():
         for item in value if type(value) is list else (value,):
@@ -124,7 +126,7 @@ def _add_urls(call: Call, entry: dict[str, JSON]) -> None:
             if kind == "File" and "url" not in item:
                 item["url"] = file_url(call, item["name"])
             elif kind == "Object":
-                _add_urls(call, item)
+                add_urls(call, item)
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

@@ -34,7 +34,13 @@ from parsekit.server.reading import (
 
 __all__ = ["Configuration", "configuration", "from_environment", "from_toml"]
 
-_ENGINE: Final = ("allowClientClassCreation", "allowCustomObjectId", "defaultLimit", "enforcePrivateUsers")
+_ENGINE: Final = (
+    "allowClientClassCreation",
+    "allowCustomObjectId",
+    "defaultLimit",
+    "enforcePrivateUsers",
+    "installation",
+)
 _NOT_FROM_OUTSIDE: Final = frozenset(
     {"passwordCost", "randomBytes", "auth", "emailAdapter", "publicServerUrl"}
 )

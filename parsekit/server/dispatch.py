@@ -6,7 +6,8 @@ the engine and the options, so calls may run in any thread.
 
 from __future__ import annotations
 
-from typing import final
+import re
+from typing import Final, final
 from urllib.parse import unquote
 
 import attrs
@@ -16,14 +17,40 @@ from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
-from parsekit.server import aggregates, batch, classes, features, files, functions, schemas, users, webhooks
+from parsekit.server import (
+    aggregates,
+    batch,
+    classes,
+    features,
+    files,
+    functions,
+    pushes,
+    reports,
+    schemas,
+    settings,
+    users,
+    webhooks,
+)
 from parsekit.server.credentials import Credentials, read_credentials, read_upload
 from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
-from parsekit.server.routing import Router
+from parsekit.server.routing import Route, Router
 
-__all__ = ["Dispatcher"]
+__all__ = ["Dispatcher", "route_table"]
+
+_MODULES: Final = (
+    features, files, schemas, aggregates, functions, webhooks, settings, pushes, reports, users, classes,
+)  # fmt: skip
+
+
+def route_table(answer: Route) -> Router:
+    """Every route; ``answer`` answers one request of a batch."""
+    router = Router()
+    for module in _MODULES:
+        router.include(module.ROUTES)
+    router.include(batch.routes(answer))
+    return router
 
 
 @final
@@ -34,10 +61,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         engine.webhooks.serve(options.webhook_key)
-        self.router = Router()
-        for module in (features, files, schemas, aggregates, functions, webhooks, users, classes):
-            self.router.include(module.ROUTES)
-        self.router.include(batch.routes(self._route_in_batch))
+        self.router = route_table(self._route_in_batch)
 
     def handle(self, request: Request) -> Response:
         """The answer to a request. Raises only for a fault of parsekit's own, which the shell turns into a 500."""
@@ -66,7 +90,22 @@ class Dispatcher:
         if method == "POST" and isinstance(tunneled, str):
             method = tunneled.upper()
         sender = read_credentials(request, body, self.options)
-        return self.route(self._call(request, method, body, sender))
+        call = self._call(request, method, body, sender)
+        self._once(call)
+        return self.route(call)
+
+    def _once(self, call: Call) -> None:
+        """Refuse a write that was here before (``idempotencyOptions``).
+
+        Raises:
+            DuplicateRequestError: 159.
+        """
+        options, request_id = self.options.idempotency_options, call.headers.get("x-parse-request-id")
+        if not options.paths or not request_id or call.method not in ("POST", "PUT"):
+            return
+        path = call.path.strip("/")
+        if any(re.match(pattern, path) for pattern in options.paths):
+            self.engine.idempotency.remember(request_id, options.ttl)
 
     def _call(
         self, request: Request, method: str, body: dict[str, JSON], credentials: Credentials | None

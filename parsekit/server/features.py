@@ -27,15 +27,16 @@ def _health(_call: Call) -> Response:
 
 def _server_info(call: Call) -> Response:
     require_master(call)
+    pushes = call.engine.push.is_possible
     features: dict[str, JSON] = {
         "globalConfig": dict(_CRUD),
         "hooks": dict(_CRUD),
         "cloudCode": {"jobs": True},
-        "logs": {"level": False, "size": False, "order": False, "until": False, "from": False},
-        "push": {"immediatePush": False, "scheduledPush": False, "storedPushData": False, "pushAudiences": False,
-                 "localization": False},
+        "logs": {"level": True, "size": True, "order": True, "until": True, "from": True},
+        "push": {"immediatePush": pushes, "scheduledPush": False, "storedPushData": pushes, "pushAudiences": True,
+                 "localization": True},
         "schemas": {**dict.fromkeys(_SCHEMA_VERBS, True), "exportClass": False},
-        "settings": {"securityCheck": False},
+        "settings": {"securityCheck": call.options.security.enable_check},
     }  # fmt: skip
     return Response(200, {"features": features, "parseServerVersion": PARSE_SERVER_VERSION})
 

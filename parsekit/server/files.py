@@ -31,6 +31,7 @@ from parsekit.server.media_types import content_type_of, extension_for, extensio
 from parsekit.server.options import FileDownload, FileUpload
 from parsekit.server.requests import Call, Request, Response
 from parsekit.server.routing import Router
+from parsekit.server.scanning import check_keywords
 
 __all__ = ["ROUTES", "file_url"]
 
@@ -166,6 +167,7 @@ def _new_file(call: Call, name: str, content_type: str | None, about: Mapping[st
     metadata, tags = (about.get(key) or {} for key in ("metadata", "tags"))
     if not isinstance(metadata, dict) or not isinstance(tags, dict):
         raise InvalidJsonError("metadata and tags of a file are objects")
+    check_keywords([metadata, tags], call.options.request_keyword_denylist)
     return PFFile(
         name,
         call.data,

@@ -1,4 +1,4 @@
-"""``/users``, ``/login``, ``/logout``, ``/sessions``, ``/roles`` (UsersRouter, SessionsRouter, RolesRouter).
+"""``/users``, ``/login``, ``/sessions``, ``/roles``, ``/installations`` (UsersRouter, SessionsRouter and others).
 
 ``/classes/_User`` and ``/classes/_Session`` answer the same, so these routes go before those of
 ``/classes``. What a sign-up or log-in does is said in ``parsekit.auth``; here it gets its status and its
@@ -201,7 +201,8 @@ ROUTES.add("GET", "/sessions/me", _my_session)
 ROUTES.add("POST", "/sessions", _create_session)
 ROUTES.add("POST", "/classes/_Session", _create_session)
 ROUTES.add("POST", "/roles", lambda call: classes.create(call, "_Role"))
-for _path, _name in (("/sessions", "_Session"), ("/roles", "_Role")):
+ROUTES.add("POST", "/installations", lambda call: classes.create(call, "_Installation"))
+for _path, _name in (("/sessions", "_Session"), ("/roles", "_Role"), ("/installations", "_Installation")):
     ROUTES.add("GET", _path, _find(_name))
     ROUTES.add("GET", f"{_path}/{{id}}", _get(_name))
     ROUTES.add("PUT", f"{_path}/{{id}}", _update(_name))

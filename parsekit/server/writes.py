@@ -12,6 +12,7 @@ from parsekit.errors import KeyNameError, MissingObjectIdError, TypeMismatchErro
 from parsekit.operations import OperationSet
 from parsekit.schema import Field, field_for_value
 from parsekit.server.requests import Call
+from parsekit.server.scanning import check_keywords
 from parsekit.values import Value
 
 __all__ = ["WriteBody", "read_body"]
@@ -37,6 +38,7 @@ def read_body(call: Call, class_name: str, *, creating: bool) -> WriteBody:
         ParseError: 104, 105, a bad objectId; 107, 108 and 111 of ``codec.decode_operation``; 111, a value for
             createdAt or updatedAt that is no date.
     """
+    check_keywords(call.body, call.options.request_keyword_denylist)
     fields = dict(call.body)
     object_id = _object_id(call, fields, class_name, creating=creating)
     times = {key: _time(class_name, key, fields.pop(key)) for key in _TIMES if key in fields}
