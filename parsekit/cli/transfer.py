@@ -19,7 +19,7 @@ from parsekit.interchange import (
     Form,
     ImportReport,
     export_file,
-    import_file,
+    import_files,
     mapping_from_json,
 )
 
@@ -49,24 +49,18 @@ def import_objects(
     schema: Annotated[Path | None, Parameter(help="A schema file to apply first.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create the objects of files: all of them, or none if anything is wrong.
+    """Create the objects of files, once all of them have been found right.
 
-    An object whose id is there already is left as it is. Runs under the master, who alone may state ids and
-    dates.
+    An object whose id is there already is left as it is. An import that was stopped goes on where it was when it is run
+    again. Runs under the master, who alone may state ids and dates.
     """
     wanted = None if schema is None else read_schema_files([schema])
     columns = None if mapping is None else _mapping(mapping)
-    created: dict[str, int] = {}
-    present: dict[str, int] = {}
-    with as_master(database, wanted) as engine, engine.transaction(), progress_bar("importing") as progress:
-        for path in (file, *more):
-            report = import_file(
-                engine, path, class_name=class_name, form=form, mapping=columns, progress=progress
-            )
-            for total, counts in ((created, report.created), (present, report.present)):
-                for name, number in counts.items():
-                    total[name] = total.get(name, 0) + number
-    _print_report(ImportReport(created, present), as_json)
+    with as_master(database, wanted) as engine, progress_bar("importing") as progress:
+        report = import_files(
+            engine, (file, *more), class_name=class_name, form=form, mapping=columns, progress=progress
+        )
+    _print_report(report, as_json)
 
 
 def _print_report(report: ImportReport, as_json: bool) -> None:

@@ -16,13 +16,15 @@ applies::
     with engine.acting_as_master():
         report = import_file(engine, "Deal.json")
 
-Objects are read and written in batches, in constant memory. What an import asks of an object is said in
+Objects are read and written in batches, in constant memory, and an import of files that was killed goes on after its
+last committed batch when it is run again (``files``). What an import asks of an object is said in
 ``engine.bulk``; the wire form of a value in ``codec``.
 """
 
 from parsekit.interchange.csv_form import CsvColumn, CsvMapping, mapping_from_json
 from parsekit.interchange.exporting import export_file, export_rows
-from parsekit.interchange.importing import import_file, import_objects
+from parsekit.interchange.files import import_file, import_files
+from parsekit.interchange.importing import import_objects
 from parsekit.interchange.records import FORMS, Form, ImportReport, Record, Unreadable, form_of
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "export_rows",
     "form_of",
     "import_file",
+    "import_files",
     "import_objects",
     "mapping_from_json",
 ]

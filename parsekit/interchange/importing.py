@@ -1,16 +1,14 @@
-"""Records into objects: decoding, batches, and one report of all that is wrong."""
+"""Records into objects: decoding, batches, and one report of all that is wrong. Files are ``files``' affair."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from parsekit._context import current_binding
 from parsekit.codec import JSON, decode_operation, decode_value
-from parsekit.engine.bulk import NewObject
+from parsekit.engine.bulk import Bulk, NewObject
 from parsekit.errors import (
     AggregateError,
     EngineError,
@@ -18,16 +16,15 @@ from parsekit.errors import (
     ParseError,
     RefusedInputError,
 )
-from parsekit.interchange.csv_form import CsvMapping, read_rows
-from parsekit.interchange.json_forms import read_document, read_lines
-from parsekit.interchange.records import Form, ImportReport, Progress, Record, Unreadable, form_of
+from parsekit.interchange.records import ImportReport, Progress, Record, Unreadable
 from parsekit.operations import AddRelation, Set
+from parsekit.storage.import_log import IdRegister
 from parsekit.values import RelationReference
 
 if TYPE_CHECKING:
     from parsekit.engine import ParseEngine
 
-__all__ = ["import_file", "import_objects"]
+__all__ = ["BATCH_SIZE", "Intake", "Refusals", "import_objects"]
 
 BATCH_SIZE: Final = 1000
 _MOST_PROBLEMS: Final = 100
@@ -62,66 +59,57 @@ def import_objects(
         OperationForbiddenError: 119, permissions apply to the principal.
         StorageError: SQLite refused.
     """
-    return _Import(engine, source, batch_size, progress).run(records)
+    refusals = Refusals()
+    with IdRegister() as seen:
+        intake = Intake(engine, source, batch_size, refusals, write=Bulk.flush, seen=seen, progress=progress)
+        intake.take(records)
+    refusals.raise_any()
+    return intake.report()
 
 
-def import_file(
-    engine: ParseEngine,
-    path: str | os.PathLike[str],
-    *,
-    class_name: str | None = None,
-    form: Form | None = None,
-    mapping: CsvMapping | None = None,
-    batch_size: int = BATCH_SIZE,
-    progress: Progress | None = None,
-) -> ImportReport:
-    """Import a file, all of it or nothing. ``class_name`` is the class of objects that name none.
+@final
+class Refusals:
+    """What was found wrong with the records so far, each with its place."""
 
-    The form is told by the ending of the name unless it is given. A document of one class (``Deal.json``) may
-    leave the class to its name.
+    def __init__(self) -> None:
+        self._problems: list[str] = []
+        self._count = 0
 
-    Raises:
-        RefusedInputError: what is wrong with the file, every problem with its line; nothing is written.
-        EngineError: the file cannot be opened, or its form or class is not known.
-        OperationForbiddenError, StorageError: as ``import_objects``.
+    def __bool__(self) -> bool:
+        return self._count > 0
+
+    def add(self, place: str, reason: str) -> None:
+        """Another one. The first hundred are told in full."""
+        self._count += 1
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append(f"{place}: {reason}")
+
+    def raise_any(self) -> None:
+        """Raise ``RefusedInputError`` if there are any."""
+        if self._problems:
+            raise RefusedInputError(self._problems, self._count)
+
+
+@final
+class Intake:
+    """Takes records in, a batch at a time.
+
+    ``write`` is what happens to a full batch: it is written, or only was to be looked at. ``seen`` holds the ids met,
+    where they are to be looked at too. Once something is refused nothing is written any more.
     """
-    place = Path(path)
-    kind = form or form_of(place)
-    if class_name is None and mapping is not None:
-        class_name = mapping.class_name
-    if class_name is None and kind != "jsonl":
-        class_name = place.stem
-    with engine.transaction():
-        records = _read(engine, place, kind, class_name, mapping)
-        return import_objects(engine, records, source=str(place), batch_size=batch_size, progress=progress)
 
-
-def _read(
-    engine: ParseEngine, path: Path, form: Form, class_name: str | None, mapping: CsvMapping | None
-) -> Iterator[Record | Unreadable]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            if form == "csv":
-                name = str(class_name)
-                yield from read_rows(stream, name, engine.schema.get(name), mapping)
-            elif form == "json":
-                yield from read_document(stream, class_name)
-            else:
-                yield from read_lines(stream, class_name)
-    except UnicodeDecodeError as error:
-        yield Unreadable(
-            0, f"byte 0x{error.object[error.start]:02X} is not UTF-8. Fix: save the file as UTF-8"
-        )
-    except OSError as error:
-        raise EngineError(
-            f"{path}: cannot be read ({error.strerror}). Fix: check the path and its permissions"
-        ) from error
-
-
-class _Import:
-    """One import under way."""
-
-    def __init__(self, engine: ParseEngine, source: str, batch_size: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        engine: ParseEngine,
+        source: str,
+        batch_size: int,
+        refusals: Refusals,
+        *,
+        write: Callable[[Bulk], None],
+        seen: IdRegister | None = None,
+        progress: Progress | None = None,
+        handled: int = 0,
+    ) -> None:
         binding = current_binding()
         if binding.engine is not engine:
             raise EngineError(
@@ -130,70 +118,63 @@ class _Import:
         self._bulk = engine.bulk(binding.principal)
         self._source = source
         self._size = batch_size
+        self._refusals = refusals
+        self._write = write
+        self._seen = seen
         self._progress = progress
         self._places: list[str] = []
-        self._seen: dict[str, dict[str, str]] = {}
-        self._problems: list[str] = []
-        self._refused = 0
-        self._handled = 0
+        self._handled = handled
 
-    def run(self, records: Iterable[Record | Unreadable]) -> ImportReport:
+    def take(self, records: Iterable[Record | Unreadable]) -> None:
+        """Take all of them in; what is wrong with them is in the refusals afterwards."""
         class_name = ""
-        for number, record in enumerate(records, start=1):
+        for number, record in enumerate(records, start=self._handled + 1):
             if isinstance(record, Unreadable):
-                self._refuse(
-                    f"{self._source}, line {record.line}" if record.line else self._source, record.reason
-                )
+                place = f"{self._source}, line {record.line}" if record.line else self._source
+                self._refusals.add(place, record.reason)
                 continue
             if record.class_name != class_name or len(self._places) >= self._size:
-                self._flush()
+                self._end_batch()
                 class_name = record.class_name
-            self._add(record, number)
-        self._flush()
-        if self._problems:
-            raise RefusedInputError(self._problems, self._refused)
+            self._add(record, f"line {record.line}" if record.line else f"object {number}")
+        self._end_batch()
+
+    def report(self) -> ImportReport:
+        """What came of them."""
         created, present = self._bulk.created, self._bulk.present
         return ImportReport(dict(created), {name: count for name, count in present.items() if count})
 
-    def _add(self, record: Record, number: int) -> None:
-        place = f"{self._source}, line {record.line}" if record.line else f"{self._source}, object {number}"
+    def _add(self, record: Record, place: str) -> None:
         try:
             new = _decoded(record.entry)
-            if new.object_id is not None:
-                self._check_repetition(record.class_name, new.object_id, place)
+            if new.object_id is not None and self._seen is not None:
+                first = self._seen.first_place(record.class_name, new.object_id, place)
+                if first is not None:
+                    raise InvalidJsonError(
+                        f'objectId "{new.object_id}" is a duplicate of {first}; '
+                        "expected every id once. Fix: delete one of the two"
+                    )
             self._bulk.add(record.class_name, new)
         except ParseError as error:
-            self._refuse(place, f"{record.class_name}: {error}")
+            self._refusals.add(f"{self._source}, {place}", f"{record.class_name}: {error}")
         else:
-            self._places.append(place)
+            self._places.append(f"{self._source}, {place}")
 
-    def _check_repetition(self, class_name: str, object_id: str, place: str) -> None:
-        seen = self._seen.setdefault(class_name, {})
-        first = seen.setdefault(object_id, place)
-        if first is not place:
-            raise InvalidJsonError(
-                f'objectId "{object_id}" is a duplicate of {first.removeprefix(self._source + ", ")}; '
-                "expected every id once. Fix: delete one of the two"
-            )
-
-    def _refuse(self, place: str, reason: str) -> None:
-        self._refused += 1
-        if len(self._problems) < _MOST_PROBLEMS:
-            self._problems.append(f"{place}: {reason}")
-
-    def _flush(self) -> None:
+    def _end_batch(self) -> None:
         places, self._places = self._places, []
-        if self._problems:
+        if not places:
+            return
+        if self._refusals:
             self._bulk.discard()
             return
         try:
-            self._bulk.flush()
+            self._write(self._bulk)
         except AggregateError as error:
             for index, reason in error.errors:
-                self._refuse(places[index], str(reason))
+                self._refusals.add(places[index], str(reason))
             return
         self._handled += len(places)
-        if self._progress is not None and places:
+        if self._progress is not None:
             self._progress(self._handled)
 
 

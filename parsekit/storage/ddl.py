@@ -76,6 +76,14 @@ INTERNAL_TABLES: Final[tuple[str, ...]] = (
     "INSERT INTO _pk_meta VALUES ('generation', 1)",
 )
 
+ID_REGISTER: Final[tuple[str, ...]] = (
+    "PRAGMA journal_mode = OFF",
+    "PRAGMA cache_size = -4096",
+    "CREATE TABLE seen (class TEXT, id TEXT, place TEXT, PRIMARY KEY (class, id)) STRICT, WITHOUT ROWID",
+    "BEGIN",
+)
+"""A private temporary database, never committed (``import_log.IdRegister``)."""
+
 
 def quote(identifier: str) -> str:
     """An identifier as SQL text.
