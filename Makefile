@@ -18,11 +18,11 @@ SMOKE := build/smoke
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full check bench bench-full build clean
+.PHONY: help demo test test-full check bench bench-full bench-gate bench-peers bench-readme build clean
 
 help: ## Print this list
 	@echo 'Targets (each one sets up .venv by itself; PYTHON=... names the interpreter to use):'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(RUNTIME) ## Load the sample CRM and run its queries
 	$(BIN)/python -m crm_schema demo $(ARGS)
@@ -39,11 +39,20 @@ check: $(DEV) ## Lint, formatting, types and import contracts
 	$(BIN)/mypy --strict parsekit crm_schema benchmarks
 	$(BIN)/lint-imports
 
-bench: $(BENCH) ## Run the short benchmarks
-	$(BIN)/python -m benchmarks $(ARGS)
+bench: $(BENCH) ## Measure parsekit and its peers, small (2 minutes); table and plot in build/benchmarks
+	$(BIN)/python -m benchmarks small $(ARGS)
 
-bench-full: $(BENCH) ## Run every benchmark at full size
-	$(BIN)/python -m benchmarks --full $(ARGS)
+bench-full: $(BENCH) ## Measure at 100,000 deals; table and plot in build/benchmarks
+	$(BIN)/python -m benchmarks full $(ARGS)
+
+bench-gate: $(BENCH) ## Fail when a ratio to raw SQLite has slipped (ARGS=--record records them)
+	$(BIN)/python -m benchmarks gate $(ARGS)
+
+bench-peers: ## Install the peers that are no Python packages: Node packages, PostgreSQL with PostGIS
+	benchmarks/node/install
+
+bench-readme: $(BENCH) ## Put the results of the last bench-full into README.md
+	$(BIN)/python -m benchmarks readme build/benchmarks
 
 build: $(BUILD) ## Build wheel and sdist, then import the wheel in an empty environment
 	rm -rf dist $(SMOKE)

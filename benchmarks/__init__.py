@@ -1,5 +1,6 @@
-"""Pipeline queries on a CRM, measured: parsekit against hand-written SQL on raw apsw, on the reader's own machine.
+"""parsekit measured next to other stores, each the way its users write it; docs/benchmarks.md says how to read it.
 
-``data`` makes the same CRM at any scale from a seed, ``floor`` and ``engine`` are two peers with one interface,
-``python -m benchmarks`` runs them in turn and prints medians and ratios. Answers are compared before times are.
+What is asked, how it is timed, the floor and the engine are in ``parsekit.bench``, which is installed with parsekit;
+here are the other peers (``peers``), the runs (``running``), what is made of their results (``report``, ``plot``,
+``readme``), and the gate that keeps ratios from slipping (``gate``).
 """

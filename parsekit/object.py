@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, dataclass_transform
 
@@ -27,6 +28,7 @@ from parsekit.errors import (
 from parsekit.object_reading import ReadableObject
 from parsekit.object_state import (
     NO_FIELDS,
+    ONLY_ID,
     SYSTEM_KEYS,
     LocalState,
     ResultContext,
@@ -47,6 +49,9 @@ from parsekit.schema import ClassSchema
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
     Missing,
+    PFGeoPoint,
+    PFPolygon,
+    Pointer,
     Value,
     kind_of,
     to_utc,
@@ -57,6 +62,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalState", "PFObject", "ResultContext", "hydrate"]
 
+_NOT_FIELDS: Final = SYSTEM_KEYS | {"ACL"}
+_AS_THEY_ARE: Final = frozenset({str, int, float, bool, bytes, type(None), Pointer, PFGeoPoint, PFPolygon})
+"""Types whose values may be assigned without a closer look or a copy."""
 _SLOTS: Final = {"objectId": "object_id", "createdAt": "created_at", "updatedAt": "updated_at"}
 O = TypeVar("O", bound="PFObject")  # noqa: E741
 
@@ -77,6 +85,21 @@ def hydrate(kind: type[O], rows: Sequence[tuple[Any, ...]], context: ResultConte
 
 def _plain_class(_class_name: str) -> type[PFObject]:
     return PFObject
+
+
+@lru_cache(maxsize=1_000)
+def _context_of_new(class_name: str) -> ResultContext:
+    """What all objects of a class share that no query gave."""
+    return ResultContext(ResultShape(class_name, NO_FIELDS, classes=_plain_class), True)
+
+
+@lru_cache(maxsize=1_000)
+def _context_of_stub(class_name: str) -> ResultContext:
+    return _stub_context(class_name, None)
+
+
+def _stub_context(class_name: str, engine: Any) -> ResultContext:
+    return ResultContext(ResultShape(class_name, ONLY_ID, engine=engine, classes=_plain_class), False)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(PFField,))
@@ -107,7 +130,7 @@ class PFObject(ReadableObject):
         name = class_name or kind.parse_class_name
         if not name:
             raise EngineError('PFObject: a class name is needed, for instance PFObject("Deal")')
-        self._context = ResultContext(ResultShape(name, NO_FIELDS, classes=_plain_class), True)
+        self._context = _context_of_new(name)
         self._state = LocalState(None, complete=True, new=True)
         if kind.parse_schema is None:
             for key, value in values.items():
@@ -133,21 +156,17 @@ class PFObject(ReadableObject):
     @classmethod
     def _stub(cls, class_name: str, object_id: str, engine: Any) -> Self:
         stub = object.__new__(cls)
-        stub._context = ResultContext(
-            ResultShape(class_name, NO_FIELDS, engine=engine, classes=_plain_class), False
-        )
-        state = LocalState(None, complete=False)
-        state.object_id = object_id
-        stub._state = state
+        stub._context = _context_of_stub(class_name) if engine is None else _stub_context(class_name, engine)
+        stub._state = (object_id,)
         return stub
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
         """The object that a REST answer describes (``className`` is needed), complete, nothing pending."""
         name = entry.get("className") or cls.parse_class_name
-        obj = cls._stub(name, entry.get("objectId", ""), None)
-        state = obj._local()
-        state.complete = True
+        obj = object.__new__(cls)
+        obj._context = _context_of_new(name)
+        state = obj._state = LocalState(None, complete=True)
         state.object_id = entry.get("objectId")
         for key in ("createdAt", "updatedAt"):
             if key in entry:
@@ -189,7 +208,8 @@ class PFObject(ReadableObject):
 
     @object_id.setter
     def object_id(self, value: str) -> None:
-        if self.object_id is not None and self.object_id != value:
+        known = self._identity()
+        if known is not None and known != value:
             raise EngineError(f"{self.class_name}: objectIds cannot be changed; make a new object")
         self._local().object_id = value
 
@@ -204,22 +224,32 @@ class PFObject(ReadableObject):
 
     def perform(self, key: str, operation: Operation) -> None:
         """Add a pending operation on ``key``; merged with one that is pending there already."""
-        state = self._local()
-        before = self.raw(key)
-        after = apply(operation, before)
+        state = self._state
+        if type(state) is not LocalState:
+            state = self._local()
+        if type(operation) is Set:  # which nearly all are
+            state.operations.perform(key, operation)
+            state.estimated[key] = operation.value
+            return
+        after = apply(operation, self.raw(key))
         state.operations.perform(key, operation)
         state.estimated[key] = after
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key in SYSTEM_KEYS:
-            if key == "objectId":
-                self.object_id = value
-                return
-            raise EngineError(f'{self.class_name}: "{key}" is set by the engine and cannot be assigned')
+        if key in _NOT_FIELDS:
+            self._assign_system(key, value)
+            return
+        if type(value) not in _AS_THEY_ARE:
+            value = _accept(value)
+        self.perform(key, Set(value))
+
+    def _assign_system(self, key: str, value: Any) -> None:
         if key == "ACL":
             self.acl = value
-            return
-        self.perform(key, Set(_accept(value)))
+        elif key == "objectId":
+            self.object_id = value
+        else:
+            raise EngineError(f'{self.class_name}: "{key}" is set by the engine and cannot be assigned')
 
     def __delitem__(self, key: str) -> None:
         self.perform(key, Delete())
@@ -351,8 +381,11 @@ class PFObject(ReadableObject):
         """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
         state = self._local()
         if state.operations.is_exactly(operations):
-            state.server.update(state.estimated)
-            state.estimated.clear()
+            if state.server:
+                state.server.update(state.estimated)
+                state.estimated.clear()
+            else:
+                state.server, state.estimated = state.estimated, state.server
             state.operations.clear()
         else:
             for key in operations:
@@ -387,6 +420,8 @@ def _accept(value: Any) -> Any:
     if isinstance(value, PFObject):
         return value
     if isinstance(value, datetime):
+        if type(value) is datetime and value.tzinfo is UTC and not value.microsecond % 1000:
+            return value
         return to_utc(value)
     if isinstance(value, list | tuple):
         return [_accept(item) for item in value]

@@ -13,7 +13,7 @@ from parsekit._context import CURRENT
 from parsekit.acl.acl import PFACL
 from parsekit.codec import encode_value, format_date
 from parsekit.errors import DataNotAvailableError, InvalidPointerError, MissingKeyError, did_you_mean
-from parsekit.object_state import PLAIN, SYSTEM_KEYS, LocalState, ResultContext
+from parsekit.object_state import ONLY_ID, PLAIN, SYSTEM_KEYS, LocalState, ResultContext
 from parsekit.values import (
     MISSING,
     FileReference,
@@ -40,7 +40,7 @@ class ReadableObject:
     @property
     def class_name(self) -> str:
         """The Parse class."""
-        return self._context.class_name
+        return self._context.shape.class_name
 
     @property
     def object_id(self) -> str | None:
@@ -49,7 +49,7 @@ class ReadableObject:
 
     def _identity(self) -> str | None:
         state = self._state
-        if not isinstance(state, LocalState):
+        if type(state) is not LocalState:
             found: str = state[self._context.fields["objectId"][0]]
             return found
         if state.object_id is None and state.row is not None:
@@ -80,14 +80,14 @@ class ReadableObject:
         return None if entry is None else date_from_ms(row[entry[0]])
 
     def __parse_pointer__(self) -> Pointer:
-        identity = self.object_id
+        identity = self._identity()
         if identity is None:
             raise InvalidPointerError(
                 "Tried to save an object with a new, unsaved child.",
                 code=-1,
                 hint=f"save the {self.class_name} first, then refer to it",
             )
-        return Pointer(self.class_name, identity)
+        return Pointer(self._context.shape.class_name, identity)
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -349,7 +349,7 @@ def _encode(value: Any) -> Any:
         if value.is_data_available and value.object_id is not None:
             return value.to_json()
         if isinstance(value._state, LocalState) or not value.is_data_available:
-            partial = bool(value._context.fields)
+            partial = bool(value._context.fields) and value._context.fields is not ONLY_ID
             return value.to_json() if partial else encode_value(value.__parse_pointer__())
         return value.to_json()
     if isinstance(value, list):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONTAINER",
     "NO_FIELDS",
+    "ONLY_ID",
     "PLAIN",
     "POINTER",
     "SYSTEM_KEYS",
@@ -116,6 +117,8 @@ class ResultContext:
 
 
 NO_FIELDS: Final[dict[str, FieldEntry]] = {}
+ONLY_ID: Final[dict[str, FieldEntry]] = {"objectId": (0, None, PLAIN)}
+"""Of a stub, whose row is its objectId alone."""
 
 
 @final

@@ -16,6 +16,7 @@ from parsekit.query.ast import (
     Cap,
     Constraint,
     KeyOfQuery,
+    Near,
     Node,
     Nor,
     Or,
@@ -105,16 +106,16 @@ FIELD_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "q": st.one_of(maker_pointers, thing_pointers),
 }
 
-NULLABLE = [key for key in FIELD_VALUES if key not in ("p", "q", "poly")]
+NULLABLE = tuple(key for key in FIELD_VALUES if key not in ("p", "q", "poly"))
 
 
 @st.composite
-def things(draw: st.DrawFn) -> dict[str, Any]:
-    """One object of ``Thing``: each key missing, null or a value."""
+def things(draw: st.DrawFn, *, nullable: tuple[str, ...] = NULLABLE) -> dict[str, Any]:
+    """One object of ``Thing``: each key missing, null where it may be, or a value."""
     fields: dict[str, Any] = {}
     for key, values in FIELD_VALUES.items():
         choice = draw(st.integers(0, 5))
-        if choice == 0 and key in NULLABLE:
+        if choice == 0 and key in nullable:
             fields[key] = None
         elif choice > 1:
             fields[key] = draw(values)
@@ -242,6 +243,72 @@ queries = st.builds(
     st.just("Thing"),
     trees,
     orders,
+    st.one_of(st.none(), st.integers(0, 6)),
+    st.integers(0, 4),
+)
+
+# -- queries that nothing in a typed key can fail under IOS_LOCAL ------------------------------------
+
+_FITTING = {
+    "s": strings,
+    "t": strings,
+    "n": st.one_of(numbers, st.booleans()),
+    "b": st.one_of(st.booleans(), numbers),
+    "d": dates,
+    "objectId": st.sampled_from(["x0", "x3", "x9"]),
+}
+
+
+@st.composite
+def fitting_constraints(draw: st.DrawFn) -> Constraint:
+    """A leaf whose argument the key's values can be compared with, under the local datastore's rules too."""
+    kind = draw(st.integers(0, 6))
+    if kind == 0:
+        return Constraint(draw(st.sampled_from("st")), "$regex", draw(_patterns))
+    if kind == 1:
+        return Constraint("a", "$containedBy", tuple(draw(st.lists(scalars, max_size=6))))
+    if kind == 2:
+        return draw(_fitting_places())
+    key = draw(st.sampled_from(list(_FITTING)))
+    op = draw(st.sampled_from(["$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin"]))
+    if op in ("$in", "$nin"):
+        members = st.lists(st.one_of(_FITTING[key], scalars), max_size=20)
+        return Constraint(key, op, tuple(draw(members)))
+    return Constraint(key, op, draw(_FITTING[key]))
+
+
+@st.composite
+def _fitting_places(draw: st.DrawFn) -> Constraint:
+    if draw(st.booleans()):
+        return Constraint(
+            "g", "$nearSphere", Near(draw(points), draw(st.sampled_from([None, 0.0, 0.3, 2.0])))
+        )
+    south, north = sorted(draw(st.tuples(*[st.sampled_from([-50.0, -1.0, 0.0, 10.5, 89.0])] * 2)))
+    west, east = sorted(draw(st.tuples(*[st.sampled_from([-120.0, -5.0, 0.0, 1.0])] * 2)))
+    return Constraint("g", "$within", Box(PFGeoPoint(south, west), PFGeoPoint(north, east)))
+
+
+_key_leaves = st.builds(
+    Constraint,
+    st.sampled_from([*FIELD_VALUES, "o.k", "nope"]),
+    st.sampled_from(["$eq", "$ne"]),
+    st.one_of(scalars, maker_pointers),
+)
+_exists = st.builds(
+    Constraint, st.sampled_from([*FIELD_VALUES, "o.k", "nope"]), st.just("$exists"), st.booleans()
+)
+fitting_trees: st.SearchStrategy[Node] = st.recursive(
+    st.one_of(fitting_constraints(), fitting_constraints(), _key_leaves, _exists), _groups, max_leaves=5
+)
+fitting_queries = st.builds(
+    QueryState,
+    st.just("Thing"),
+    st.one_of(fitting_trees, st.lists(fitting_trees, max_size=3).map(lambda parts: And(tuple(parts)))),
+    st.lists(
+        st.builds(OrderKey, st.sampled_from([*_FITTING, "createdAt", "nope"]), st.booleans()),
+        max_size=3,
+        unique_by=lambda item: item.key,
+    ).map(tuple),
     st.one_of(st.none(), st.integers(0, 6)),
     st.integers(0, 4),
 )

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import parsekit
-from parsekit import ParseError, Principal
+from parsekit import Dialect, ParseError, Principal
 from parsekit.operations import AddRelation, OperationSet, Set
 from parsekit.query.ast import And, Constraint, Near
 from parsekit.query.evaluate import count_objects, find_objects
@@ -24,6 +24,7 @@ from parsekit.values import PFGeoPoint, Pointer, RelationReference
 from tests.strategies_queries import (
     MAKERS,
     SCHEMA,
+    fitting_queries,
     geo_constraints,
     makers,
     points,
@@ -43,6 +44,11 @@ worlds: st.SearchStrategy[World] = st.tuples(
     st.lists(
         st.lists(st.sampled_from(MAKERS), unique=True, max_size=3), min_size=len(IDS), max_size=len(IDS)
     ),
+)
+worlds_without_nulls: st.SearchStrategy[World] = st.tuples(
+    st.lists(things(nullable=()), min_size=1, max_size=len(IDS)),
+    st.lists(makers, min_size=len(MAKERS), max_size=len(MAKERS)),
+    st.just([[] for _ in IDS]),
 )
 
 
@@ -128,8 +134,13 @@ class PlainLookup:
 
     world: Mapping[str, Any]
 
+    rules: Dialect = Dialect.SERVER
+
     def find(self, query: QueryState) -> Sequence[Mapping[str, Any]]:
-        return find_objects(self.world[query.class_name], attrs.evolve(query, limit=10_000), self)
+        query = attrs.evolve(query, dialect=self.rules)
+        if not self.rules.subquery_pages:
+            query = attrs.evolve(query, order=(), limit=10_000, skip=0)
+        return find_objects(self.world[query.class_name], query, self)
 
     def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
         return self.world["members"].get(owner.object_id, []) if key == "r" else []
@@ -154,9 +165,12 @@ def sql_ids(engine: parsekit.ParseEngine, query: QueryState) -> list[str]:
     return [obj.object_id for obj in engine.find_objects(query, MASTER)]
 
 
-def agree(engine: parsekit.ParseEngine, world: World, query: QueryState) -> None:
+def agree(
+    engine: parsekit.ParseEngine, world: World, query: QueryState, rules: Dialect = Dialect.SERVER
+) -> None:
+    query = attrs.evolve(query, dialect=rules)
     with loaded(engine, world) as (rows, others):
-        lookup = PlainLookup(others)
+        lookup = PlainLookup(others, rules)
         try:
             expected = [row["objectId"] for row in find_objects(rows, query, lookup)]
         except ParseError as error:
@@ -168,9 +182,11 @@ def agree(engine: parsekit.ParseEngine, world: World, query: QueryState) -> None
             got = sql_ids(engine, query)
         except ParseError as error:  # the server refuses by the field's type what the matcher can answer
             assert error.code == 107
+            assert rules is Dialect.SERVER
             return
-        if query.order or query.limit is None or query.limit > len(rows):
-            assert (got if query.order else sorted(got)) == (expected if query.order else sorted(expected))
+        ordered = bool(query.order) or not rules.ties_follow_order
+        if ordered or query.limit is None or query.limit > len(rows):
+            assert (got if ordered else sorted(got)) == (expected if ordered else sorted(expected))
         assert engine.count_objects(query, MASTER) == count_objects(rows, query, lookup)
 
 
@@ -181,6 +197,28 @@ SLOW_START = settings(suppress_health_check=[HealthCheck.function_scoped_fixture
 @settings(SLOW_START, max_examples=700 * MORE, deadline=None)
 def test_l1_l2_any_query(engine: parsekit.ParseEngine, world: World, query: QueryState) -> None:
     agree(engine, world, query)
+
+
+@given(world=worlds, query=queries)
+@settings(SLOW_START, max_examples=300 * MORE, deadline=None)
+def test_l1_l2_any_query_under_ios(engine: parsekit.ParseEngine, world: World, query: QueryState) -> None:
+    agree(engine, world, query, Dialect.IOS_LOCAL)
+
+
+@given(world=st.one_of(worlds, worlds_without_nulls), query=fitting_queries)
+@settings(SLOW_START, max_examples=500 * MORE, deadline=None)
+def test_l1_l2_queries_in_sql_under_ios(
+    engine: parsekit.ParseEngine, world: World, query: QueryState
+) -> None:
+    agree(engine, world, query, Dialect.IOS_LOCAL)
+
+
+@given(world=worlds, where=sub_constraints(), other=trees, negate=st.booleans())
+@settings(SLOW_START, max_examples=200 * MORE, deadline=None)
+def test_l1_sub_queries_and_relations_under_ios(
+    engine: parsekit.ParseEngine, world: World, where: Constraint, other: Any, negate: bool
+) -> None:
+    agree(engine, world, QueryState("Thing", where if negate else And((other, where))), Dialect.IOS_LOCAL)
 
 
 @given(world=worlds, where=sub_constraints(), other=trees, negate=st.booleans())

@@ -13,12 +13,13 @@ What an ACL means for a query is said in ``acl.policy``, how it is stored in ``s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final
 
 import attrs
 
-from parsekit.codec import dumps
-from parsekit.errors import AclError, MissingObjectIdError
+from parsekit.codec import decode_interior, dumps, encode_interior
+from parsekit.errors import AclError, MissingObjectIdError, ParseError
 from parsekit.values import Value
 
 __all__ = [
@@ -154,7 +155,23 @@ def canonical_acl(json: Mapping[str, Value] | None) -> str | None:
     Raises:
         AclError: 123, not an ACL.
     """
-    return AclEntries.of(json).text
+    if json is None:
+        return None
+    try:
+        spelling = encode_interior(json)
+    except (
+        TypeError,
+        ValueError,
+        ParseError,
+    ):  # rights that no JSON has; they count as JavaScript takes them
+        return AclEntries.of(json).text
+    return _canonical_spelling(spelling)
+
+
+@lru_cache(maxsize=4096)
+def _canonical_spelling(spelling: str) -> str | None:
+    """``canonical_acl`` of an ACL by its JSON text: applications have few ACLs and write them the same way."""
+    return AclEntries.of(decode_interior(spelling)).text
 
 
 def readers(json: Mapping[str, Value] | None) -> frozenset[str]:

@@ -16,7 +16,7 @@ Not done here: schema types and coercion (``schema``), queries (``query.where``)
 from parsekit.codec.dates import format_date, parse_date
 from parsekit.codec.decoding import close_polygon, decode_value, unchecked_point
 from parsekit.codec.encoding import encode_value
-from parsekit.codec.interior import check_interior, decode_interior, encode_interior
+from parsekit.codec.interior import check_interior, decode_interior, encode_fields, encode_interior
 from parsekit.codec.operation_json import decode_operation, encode_operation
 from parsekit.codec.text import JSON, dumps, loads, well_formed
 
@@ -28,6 +28,7 @@ __all__ = [
     "decode_operation",
     "decode_value",
     "dumps",
+    "encode_fields",
     "encode_interior",
     "encode_operation",
     "encode_value",

@@ -46,7 +46,7 @@ from parsekit.storage import bulk as storage
 from parsekit.storage import journal
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import StaleCatalog
-from parsekit.values import MISSING, Pointer, Value, date_to_ms
+from parsekit.values import MISSING, Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
@@ -263,7 +263,7 @@ class Bulk:
             entries.append((after["objectId"], after))
         first = 0
         if self._engine.options.journal:
-            first = journal.append_creations(connection, self._class_name, date_to_ms(now), entries)
+            first = journal.append_creations(connection, self._class_name, now, entries)
         for place, (identity, after) in enumerate(entries):
             sequence = first + place if first else 0
             self._engine.outbox.publish(Change(sequence, self._class_name, identity, "create", None, after))

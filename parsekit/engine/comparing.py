@@ -10,7 +10,7 @@ Not said here: how answers are compared (``query.compare``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, final
 
@@ -24,13 +24,12 @@ from parsekit.query.ast import AclTest, And, Constraint, RelatedTo
 from parsekit.query.compare import DialectComparison, compare, sub_results
 from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
-from parsekit.query.subquery import Lookup
 from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
 
-__all__ = ["ReadableObjects", "compare_dialects", "lookup_over"]
+__all__ = ["DialectLookup", "ReadableObjects", "compare_dialects", "row_of"]
 
 _BATCH = 500
 Row = dict[str, Value]
@@ -52,14 +51,9 @@ def compare_dialects(engine: ParseEngine, state: QueryState, principal: Principa
     return compare(
         objects.of(state.class_name),
         asked,
-        lambda rules: _Lookup(objects, state.class_name, rules),
+        lambda rules: DialectLookup(objects, state.class_name, rules),
         server=server,
     )
-
-
-def lookup_over(objects: ReadableObjects, state: QueryState) -> Lookup:
-    """What the sub-queries, relations and ACL tests of ``state`` ask, answered by those objects in its dialect."""
-    return _Lookup(objects, state.class_name, state.dialect or Dialect.SERVER)
 
 
 @final
@@ -77,7 +71,7 @@ class ReadableObjects:
         rows = self._rows.get(class_name)
         if rows is None:
             found = self.engine.stream_objects(QueryState(class_name), self.principal, PFObject, _BATCH)
-            rows = self._rows[class_name] = [_row(obj) for obj in found]
+            rows = self._rows[class_name] = [row_of(obj) for obj in found]
         return rows
 
     def ids(self, class_name: str, where: Constraint) -> list[str]:
@@ -92,7 +86,8 @@ class ReadableObjects:
         return field.target if field is not None and field.type == "Relation" else None
 
 
-def _row(obj: PFObject) -> Row:
+def row_of(obj: PFObject) -> Row:
+    """A stored object as conditions see it."""
     row: Row = {"className": obj.class_name, **fields_of(obj)}
     for key in ("createdAt", "updatedAt"):
         if row[key] is None:
@@ -102,14 +97,19 @@ def _row(obj: PFObject) -> Row:
 
 @final
 @attrs.frozen(slots=True)
-class _Lookup:
-    """A ``query.subquery.Lookup`` over those objects, under one set of rules."""
+class DialectLookup:
+    """A ``query.subquery.Lookup`` over those objects, under one set of rules; ``results``, where given, answers
+    sub-queries."""
 
     objects: ReadableObjects
     class_name: str
     rules: Dialect
+    results: Callable[[QueryState, Principal, Dialect], Sequence[Mapping[str, Value]]] | None = None
 
     def find(self, query: QueryState) -> Sequence[Mapping[str, Value]]:
+        """The results of a sub-query, paged as the dialect says."""
+        if self.results is not None:
+            return self.results(query, self.objects.principal, self.rules)
         class_name = query.class_name
         if query.redirect_key is not None:
             described = self.objects.engine.schema.get(class_name)
@@ -121,20 +121,25 @@ class _Lookup:
         return sub_results(self.objects.of(class_name), asked, self.rules, inner)
 
     def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
+        """The members of a relation."""
         return self.objects.ids(self.class_name, Constraint("", "$relatedTo", RelatedTo(owner, key)))
 
     def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:
+        """The owners of relations with one of the members."""
         target = self.objects.relation_target(self.class_name, key) or ""
         pointers = tuple(Pointer(target, member) for member in members)
         return self.objects.ids(self.class_name, Constraint(key, "$in", pointers))
 
     def is_relation(self, key: str) -> bool:
+        """Whether a key of the class is a Relation."""
         return self.objects.relation_target(self.class_name, key) is not None
 
     def readable(self, acl: Mapping[str, Value] | None) -> bool:
+        """Whether the principal may read an object with this ACL."""
         return self._permits(acl, readers)
 
     def writable(self, acl: Mapping[str, Value] | None) -> bool:
+        """Whether the principal may write an object with this ACL."""
         return self._permits(acl, writers)
 
     def _permits(self, acl: Mapping[str, Value] | None, granted: Any) -> bool:
@@ -145,4 +150,5 @@ class _Lookup:
         return not granted(acl).isdisjoint(principal_ids(principal))
 
     def now(self) -> datetime:
+        """The instant of the query."""
         return self.objects.now

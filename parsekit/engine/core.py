@@ -40,7 +40,7 @@ from parsekit.engine.infer import Inference
 from parsekit.engine.installations import InstallationOptions, InstallationRules
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.live import LiveQueries
-from parsekit.engine.matching import count_under, find_under, is_matched
+from parsekit.engine.matching import DialectReads, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.push import Push, PushAdapter
@@ -162,6 +162,7 @@ class ParseEngine:
             self.views = Views(self.store, self.store.role_names)
             self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
+            self.dialects = DialectReads(self)
             self.outbox = Outbox()
             self.store.outbox = self.outbox
             self.rules: dict[str, ClassRules] = {}
@@ -407,7 +408,7 @@ class ParseEngine:
     ) -> list[Any]:
         """The objects of a query."""
         if state.dialect is not None and is_matched(state):
-            return find_under(self, state, principal, kind)
+            return self.dialects.find(state, principal, kind)
         if self.cloud.is_empty:
             return self.reads.find(state, principal, kind)
         return self.hooks.find(state, principal, kind)
@@ -428,11 +429,13 @@ class ParseEngine:
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
         if is_matched(state):
-            return count_under(self, state, principal)
+            return self.dialects.count(state, principal)
         return self.reads.count(self.hooks.before_find(state, principal, count=True), principal)
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
+        if is_matched(state):
+            return self.dialects.explain(state, principal)
         return self.reads.explain(state, principal)
 
     def distinct_values(self, state: QueryState, key: str, principal: Principal) -> list[Value]:
@@ -469,6 +472,8 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
         """The objects of a query one by one."""
+        if is_matched(state):
+            return self.dialects.stream(state, principal, kind, batch_size)
         return self.reads.stream(state, principal, kind, batch_size)
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:

@@ -7,6 +7,7 @@ in ``operations``. ``echo_of`` is the REST answer beyond objectId and dates, ``l
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from parsekit.codec import check_interior, close_polygon
@@ -28,7 +29,7 @@ from parsekit.operations import (
     value_on_create,
 )
 from parsekit.schema import ClassSchema, check_enum, fits
-from parsekit.values import MISSING, Missing, PFPolygon, Value
+from parsekit.values import MISSING, Missing, PFGeoPoint, PFPolygon, Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.engine.write import Write
@@ -46,19 +47,28 @@ __all__ = [
 _RELATIONS: Final = (AddRelation, RemoveRelation, RelationChange)
 _ANSWERED: Final = (Increment, Add, AddUnique, Remove, SetOnInsert, Sequence)
 _UNSET: Final = (MISSING, None, "")
-_SCALARS: Final = {str: "String", int: "Number", float: "Number", bool: "Boolean"}
+_SCALARS: Final = {
+    str: "String",
+    int: "Number",
+    float: "Number",
+    bool: "Boolean",
+    datetime: "Date",
+    bytes: "Bytes",
+    PFGeoPoint: "GeoPoint",
+}
 _JUDGED: Final = frozenset({"ACL", "Relation", "Polygon"})
 """Types whose values are not simply stored."""
 
 
 def take_plain(write: Write, schema: ClassSchema) -> bool:
-    """Fill in the values of a write that only sets fields that are there, to values of their types.
+    """Fill in the values of a write that only sets fields that are there, to values of their types, and the ACL.
 
     One look at each value, for the writes that nearly all writes are; ``False`` and nothing filled in for any other,
     which ``infer`` and ``work_out`` then judge.
     """
     fields = schema.fields
     changed: dict[str, Value] = {}
+    acl: Value | Missing = MISSING
     for key, operation in write.operations.items():
         field = fields.get(key)
         if field is None or type(operation) is not Set:
@@ -68,6 +78,13 @@ def take_plain(write: Write, schema: ClassSchema) -> bool:
         if found is not None:
             if found != kind:
                 return False
+        elif key == "ACL":
+            if value is not None:
+                acl = value
+            continue
+        elif type(value) is Pointer:
+            if kind != "Pointer" or (field.targets and value.class_name not in field.targets):
+                return False
         elif kind in _JUDGED or not fits(field, value):
             return False
         elif type(value) is dict or type(value) is list:
@@ -76,6 +93,8 @@ def take_plain(write: Write, schema: ClassSchema) -> bool:
             check_interior(value)
         changed[key] = value
     write.changed = changed
+    if acl is not MISSING:
+        write.acl = acl
     write.plain = True
     return True
 
@@ -189,9 +208,12 @@ def _exempt(write: Write, key: str) -> bool:
 
 def check_values(write: Write, schema: ClassSchema) -> None:
     """Hold the new values to the enumerations of their fields. Raises ``ValidationError`` (142)."""
+    changed = write.changed
     for key in schema.enumerated:
-        if key in write.changed:
-            check_enum(key, schema.fields[key], write.changed[key])
+        if key in changed:
+            value, field = changed[key], schema.fields[key]
+            if type(value) is not str or value not in field.enum:
+                check_enum(key, field, value)
 
 
 # --- what is answered ---

@@ -67,6 +67,6 @@ class LiveEvents:
             # an include that is refused leaves a pointer: the event itself is the subscriber's
             with contextlib.suppress(ParseError):
                 attach_includes(
-                    [obj], subscription.state, lambda query, ids: engine.reads._included(query, ids, view)
+                    [obj], subscription.state, lambda query, ids: engine.reads.included(query, ids, view)
                 )
         return obj

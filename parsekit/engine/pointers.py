@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,12 +11,15 @@ import attrs
 
 from parsekit.object import PFObject
 from parsekit.operations import Operation, OperationSet, Sequence, Set
-from parsekit.values import Pointer, Value
+from parsekit.values import PFGeoPoint, PFPolygon, Pointer, Value
 
-__all__ = ["SCALARS", "plain_operations"]
+__all__ = ["LEAVES", "plain_operations"]
 
 _NONE: Final[Mapping[int, Pointer]] = MappingProxyType({})
-SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+LEAVES: Final = frozenset(
+    {str, int, float, bool, type(None), datetime, Pointer, bytes, PFGeoPoint, PFPolygon}
+)
+"""Types whose values hold no object."""
 
 
 def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _NONE) -> OperationSet:
@@ -26,11 +30,18 @@ def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _N
     Raises:
         InvalidPointerError: an object in them has not been saved.
     """
-    for _, operation in operations.items():
-        if (type(operation) is not Set or type(operation.value) not in SCALARS) and _holds_object(operation):
-            break
-    else:
-        return operations
+    pointers: dict[str, Value] = {}
+    for key, operation in operations.items():
+        if type(operation) is Set:
+            value = operation.value
+            if type(value) not in LEAVES and key != "ACL" and _has_object(value):
+                pointers[key] = _pointers(value, fresh)
+        elif _holds_object(operation):
+            return _each_with_pointers(operations, fresh)
+    return operations.with_values(pointers) if pointers else operations
+
+
+def _each_with_pointers(operations: OperationSet, fresh: Mapping[int, Pointer]) -> OperationSet:
     plain = OperationSet()
     for key, operation in operations.items():
         plain.perform(key, _with_pointers(operation, fresh))
@@ -46,11 +57,11 @@ def _holds_object(operation: Operation) -> bool:
 
 
 def _has_object(value: Any) -> bool:
+    if isinstance(value, PFObject):
+        return True
     if isinstance(value, list | tuple):
         return any(map(_has_object, value))
-    if isinstance(value, dict):
-        return any(map(_has_object, value.values()))
-    return isinstance(value, PFObject)
+    return isinstance(value, dict) and any(map(_has_object, value.values()))
 
 
 def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:

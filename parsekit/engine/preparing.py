@@ -70,7 +70,7 @@ class Preparation:
             return view.reading(query.class_name, asking.operation if query is absolute else "find").access
 
         guarded = guard_query(
-            absolute, view.principal, access_of, lambda related: self._may_traverse(related, view)
+            absolute, view.principal, access_of, lambda related: self.may_traverse(related, view)
         )
         return attrs.evolve(guarded, where=self._filled(guarded.where, view, fill=fill))
 
@@ -84,21 +84,24 @@ class Preparation:
         if isinstance(argument, RelativeTime):
             return attrs.evolve(node, argument=resolve(argument.text, self._clock()))
         if isinstance(argument, QueryState):
-            return attrs.evolve(node, argument=self._redirected(argument))
+            return attrs.evolve(node, argument=self._absolute(argument))
         if isinstance(argument, KeyOfQuery):
-            return attrs.evolve(node, argument=KeyOfQuery(self._redirected(argument.query), argument.key))
+            return attrs.evolve(node, argument=KeyOfQuery(self._absolute(argument.query), argument.key))
         return node
 
-    def _redirected(self, query: QueryState) -> QueryState:
-        query = attrs.evolve(query, where=self._now(query.where))
-        layout = self._store.catalog.layout(query.class_name)
+    def _absolute(self, query: QueryState) -> QueryState:
+        return self.redirected(attrs.evolve(query, where=self._now(query.where)))
+
+    def redirected(self, query: QueryState) -> QueryState:
+        """A sub-query sent to the class that its ``redirect_key`` leads to."""
+        layout = None if query.redirect_key is None else self._store.catalog.layout(query.class_name)
         if query.redirect_key is None or layout is None:
             return query
         field = layout.schema.fields.get(query.redirect_key)
         target = None if field is None else field.target
         return query if target is None else attrs.evolve(query, class_name=target, redirect_key=None)
 
-    def _may_traverse(self, related: RelatedTo, view: PrincipalView) -> bool:
+    def may_traverse(self, related: RelatedTo, view: PrincipalView) -> bool:
         """Whether the principal may read the relation's owner: nobody learns of members through others' objects."""
         owner = related.owner
         schema = self._store.catalog.schema.get(owner.class_name)

@@ -17,15 +17,14 @@ from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.engine.asking import Asking, selected_columns, with_all_includes
-from parsekit.engine.explaining import Explanation
+from parsekit.engine.explaining import Explanation, explained, nothing_to_explain
 from parsekit.engine.including import attach_includes
 from parsekit.engine.preparing import Preparation
 from parsekit.engine.views import PrincipalView, Views
-from parsekit.errors import ClassNameError, ObjectNotFoundError, did_you_mean
+from parsekit.errors import ObjectNotFoundError
 from parsekit.object import PFObject, hydrate
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
-from parsekit.query.ast import And, Constraint, KeyOfQuery, constraints_of
-from parsekit.query.keys import include_paths
+from parsekit.query.ast import Constraint, KeyOfQuery, constraints_of
 from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout
@@ -67,11 +66,11 @@ class ReadPath:
         self._classes = engine.class_for
         self._default_limit = engine.options.default_limit
         self._shapes: dict[Compiled, ResultShape] = {}
-        self._preparation = Preparation(
+        self.preparation = Preparation(
             self._store,
             engine.options.clock,
             lambda class_name, object_id, principal: self.get(class_name, object_id, principal, None, None),
-            self._result_shape,
+            self.result_shape,
         )
         self._store.on_reload(self._shapes.clear)
 
@@ -83,7 +82,7 @@ class ReadPath:
         try:
             return self._find(state, principal, kind, operation)
         except StaleCatalog:
-            return self._retry(lambda: self._find(state, principal, kind, operation))
+            return self.retry(lambda: self._find(state, principal, kind, operation))
 
     def get(
         self,
@@ -110,7 +109,7 @@ class ReadPath:
             by_id = QueryState(class_name, where, limit=1)
         else:
             by_id = attrs.evolve(state, where=where, order=(), limit=1, skip=0, from_local=False)
-        found = self._retry(lambda: self._find(by_id, principal, kind, "get"))
+        found = self.retry(lambda: self._find(by_id, principal, kind, "get"))
         if state is None and not self._store.database.in_write:
             self._prepare_get(by_id, principal)
         if not found:
@@ -119,13 +118,13 @@ class ReadPath:
 
     def count(self, state: QueryState, principal: Principal) -> int:
         """How many objects match, whatever limit and skip."""
-        return self._retry(lambda: self._count(state, principal))
+        return self.retry(lambda: self._count(state, principal))
 
     def stream(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
         """The objects of a query one by one, as of now, in constant memory."""
-        asking = self._asking(state.class_name, principal, "find")
+        asking = self.asking(state.class_name, principal, "find")
         if asking is None:
             return
         state = with_all_includes(state, asking.layout)
@@ -133,7 +132,7 @@ class ReadPath:
         with self._store.stream(shape, values, asking.view.ids, state.skip) as (compiled, rows):
             iterator = iter(rows)
             while batch := list(islice(iterator, batch_size)):
-                yield from self._objects(state, compiled, batch, asking, kind)
+                yield from self.objects(state, compiled, batch, asking, kind)
 
     def _stream_shape(self, state: QueryState, asking: Asking) -> tuple[Shape, list[Value]]:
         try:
@@ -145,7 +144,8 @@ class ReadPath:
             return self._prepared_shape(state, "find", asking, state.limit, fill=True)
         return shape, values
 
-    def _retry(self, attempt: Callable[[], T]) -> T:
+    def retry(self, attempt: Callable[[], T]) -> T:
+        """What ``attempt`` gives, tried anew when the catalog changed under it."""
         for _ in range(_ATTEMPTS):
             try:
                 return attempt()
@@ -155,7 +155,7 @@ class ReadPath:
 
     # -- one attempt -----------------------------------------------------------------------------
 
-    def _asking(self, class_name: str, principal: Principal, operation: Operation) -> Asking | None:
+    def asking(self, class_name: str, principal: Principal, operation: Operation) -> Asking | None:
         """What the reading is done with; ``None`` for a class that does not exist."""
         view = self._views.of(principal)
         reading = view.reading(class_name, operation)
@@ -169,20 +169,20 @@ class ReadPath:
     def _find(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, operation: Operation
     ) -> list[Any]:
-        asking = self._asking(state.class_name, principal, operation)
+        asking = self.asking(state.class_name, principal, operation)
         if asking is None:
             return []
         limit = self._default_limit if state.limit is None else state.limit
         if not state.include and not state.exclude_keys and state.keys is None:
             compiled, rows = self._run(state, "find", asking, limit)
-            return self._objects(state, compiled, rows, asking, kind)
+            return self.objects(state, compiled, rows, asking, kind)
         state = with_all_includes(state, asking.layout)
         with self._store.snapshot():
             compiled, rows = self._run(state, "find", asking, limit)
-            return self._objects(state, compiled, rows, asking, kind)
+            return self.objects(state, compiled, rows, asking, kind)
 
     def _count(self, state: QueryState, principal: Principal) -> int:
-        asking = self._asking(state.class_name, principal, "count")
+        asking = self.asking(state.class_name, principal, "count")
         if asking is None:
             return 0
         _, rows = self._run(QueryState(state.class_name, state.where), "count", asking, None)
@@ -222,7 +222,7 @@ class ReadPath:
     def _prepared_shape(
         self, state: QueryState, verb: Verb, asking: Asking, limit: int | None, *, fill: bool
     ) -> tuple[Shape, list[Value]]:
-        prepared = self._preparation.prepare(state, asking, fill=fill)
+        prepared = self.preparation.prepare(state, asking, fill=fill)
         reading = asking.reading
         columns = selected_columns(state, reading.access, asking.layout)
         return shape_of(prepared, verb, guarded=True, limit=limit, columns=columns, hidden=reading.hidden)
@@ -242,7 +242,7 @@ class ReadPath:
 
     def _prepare_get(self, by_id: QueryState, principal: Principal) -> None:
         """Remember the statement of a plain get, where nothing of it depends on the object that it finds."""
-        asking = self._asking(by_id.class_name, principal, "get")
+        asking = self.asking(by_id.class_name, principal, "get")
         # pointer permissions put a value of their own into the statement, beside the id
         if asking is None or asking.reading.per_object or asking.reading.access.conjunct is not None:
             return
@@ -251,12 +251,13 @@ class ReadPath:
             compiled = self._store.plans.statement(shape)
         except NeedsResults:
             return
-        prepared = _Prepared(compiled, self._result_shape(compiled, asking.layout))
+        prepared = _Prepared(compiled, self.result_shape(compiled, asking.layout))
         asking.view.prepared[by_id.class_name] = prepared
 
     # -- rows to objects -------------------------------------------------------------------------
 
-    def _result_shape(self, compiled: Compiled, layout: ClassLayout) -> ResultShape:
+    def result_shape(self, compiled: Compiled, layout: ClassLayout) -> ResultShape:
+        """How the rows of a statement are read."""
         shape = self._shapes.get(compiled)
         if shape is None:
             positions = {name: place for place, name in enumerate(compiled.columns)}
@@ -272,7 +273,7 @@ class ReadPath:
             )
         return shape
 
-    def _objects(
+    def objects(
         self,
         state: QueryState,
         compiled: Compiled,
@@ -280,18 +281,19 @@ class ReadPath:
         asking: Asking,
         kind: type[PFObject] | None,
     ) -> list[Any]:
+        """The objects of a statement's rows: what is hidden taken away, what ``state`` includes attached."""
         partial = state.keys is not None or bool(state.exclude_keys)
-        context = ResultContext(self._result_shape(compiled, asking.layout), not partial)
+        context = ResultContext(self.result_shape(compiled, asking.layout), not partial)
         objects = hydrate(self._classes(state.class_name) if kind is None else kind, rows, context)
         if asking.reading.per_object:
             # before anything is included: a refusal by the class of a hidden pointer would tell that it is there
             _strip(objects, asking.reading.access, asking.view, _unasked(state, asking))
         if state.include or partial:
             view = asking.view
-            attach_includes(objects, state, lambda query, ids: self._included(query, ids, view))
+            attach_includes(objects, state, lambda query, ids: self.included(query, ids, view))
         return objects
 
-    def _included(self, query: QueryState, ids: int, view: PrincipalView) -> list[PFObject]:
+    def included(self, query: QueryState, ids: int, view: PrincipalView) -> list[PFObject]:
         """Objects by their ids under the permissions of their own class: ``get`` for one id, ``find`` for several."""
         layout = self._store.catalog.layout(query.class_name)
         operation: Operation = "get" if ids == 1 else "find"
@@ -301,7 +303,7 @@ class ReadPath:
         asking = Asking(view, operation, reading, layout)
         compiled, rows = self._run(query, "find", asking, None)
         whole = QueryState(query.class_name)  # what is included of these comes with the outer paths
-        objects: list[PFObject] = self._objects(whole, compiled, rows, asking, None)
+        objects: list[PFObject] = self.objects(whole, compiled, rows, asking, None)
         if objects and (query.keys is not None or query.exclude_keys):
             objects[0].context.complete = False
         return objects
@@ -310,21 +312,15 @@ class ReadPath:
 
     def explain(self, state: QueryState, principal: Principal) -> Explanation:
         """How the query would run; sub-queries that must run first are run."""
-        return self._retry(lambda: self._explain(state, principal))
+        return self.retry(lambda: self._explain(state, principal))
 
     def _explain(self, state: QueryState, principal: Principal) -> Explanation:
-        asking = self._asking(state.class_name, principal, "find")
+        asking = self.asking(state.class_name, principal, "find")
         if asking is None:
-            known = self._store.catalog.schema.classes
-            raise ClassNameError(
-                f"Class {state.class_name} does not exist.",
-                hint=f"there is nothing to explain{did_you_mean(state.class_name, known)}",
-            )
+            raise nothing_to_explain(state.class_name, self._store.catalog.schema.classes)
         state = with_all_includes(state, asking.layout)
         limit = self._default_limit if state.limit is None else state.limit
-        conjunct = asking.reading.conjunct
         first: tuple[str, ...] = ()
-        where = state.where if conjunct is None else And((state.where, conjunct))
         try:
             shape, values = self._shape(state, "find", asking, limit)
         except NotSimple:
@@ -335,24 +331,7 @@ class ReadPath:
             first = tuple(f"{leaf.key} {leaf.op}" for leaf in constraints_of(state.where) if _asks(leaf))
             shape, values = self._prepared_shape(state, "find", asking, limit, fill=True)
             found = self._store.explain(shape, values, asking.view.ids, state.skip)
-        compiled, bindings, statement, cached = found
-        return Explanation(
-            class_name=state.class_name,
-            dialect="SERVER",
-            principal=principal.kind if principal.user_id is None else f"user {principal.user_id}",
-            where=where,
-            shape=shape,
-            cached=cached,
-            sql=compiled.sql,
-            bindings=tuple(type(item).__name__ for item in bindings),
-            sqlite=statement.steps,
-            scans=statement.scans,
-            sorts=statement.sorts,
-            in_python=(*compiled.residual, *compiled.notes),
-            first=first,
-            includes=include_paths(state),
-            advice=statement.advice,
-        )
+        return explained(state, principal, asking.reading.conjunct, shape, found, first=first)
 
 
 def _unasked(state: QueryState, asking: Asking) -> frozenset[str]:

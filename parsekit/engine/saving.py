@@ -7,12 +7,12 @@ batches. A failed save keeps the object's pending operations.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, final
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 from parsekit.engine.effects import learned_from
-from parsekit.engine.pointers import SCALARS, plain_operations
+from parsekit.engine.pointers import LEAVES, plain_operations
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Saving"]
 
+_BATCH: Final = 500
+"""So many creations share a statement; what is made on the way is let go after each."""
 _Pending: TypeAlias = tuple[PFObject, OperationSet]
-_Done: TypeAlias = tuple[PFObject, OperationSet, Write]
+_Done: TypeAlias = tuple[PFObject, OperationSet, dict[str, "Value | Missing"]]
+"""A saved object, what was sent of it, and what it learns from the answer."""
 
 
 @final
@@ -64,8 +67,8 @@ class Saving:
                 done, failures = self._save_each(connection, pending, view)
             if engine.store.database.is_nested:
                 engine.outbox.undo_with([obj.remember() for obj, _, _ in done])
-        for obj, operations, write in done:
-            obj.saved(operations, _answer(write))
+        for obj, operations, answer in done:
+            obj.saved(operations, answer)
         engine.after_commit()
         if failures:
             raise _failure(objects, failures)
@@ -79,14 +82,38 @@ class Saving:
         """
         if len(pending) > 1 and not self._engine.cloud.is_empty:
             return None
+        if len(pending) == 1:
+            return [self._write(connection, *pending[0], view, {})]
         fresh: dict[int, Pointer] = {}
+        done: list[_Done] = []
         try:
-            with self._engine.store.write() if len(pending) > 1 else contextlib.nullcontext():
-                return [self._write(connection, obj, operations, view, fresh) for obj, operations in pending]
+            with self._engine.store.write():
+                for class_name, alike in groupby(pending, _class_of_creation):
+                    if class_name is not None and self._engine.writes.can_create_many(class_name):
+                        while part := list(islice(alike, _BATCH)):
+                            done += self._create_many(connection, class_name, part, view, fresh)
+                    else:
+                        done += [self._write(connection, obj, todo, view, fresh) for obj, todo in alike]
         except ParseError:
-            if len(pending) == 1:
-                raise
             return None
+        return done
+
+    def _create_many(
+        self,
+        connection: Connection,
+        class_name: str,
+        pending: Sequence[_Pending],
+        view: PrincipalView,
+        fresh: dict[int, Pointer],
+    ) -> list[_Done]:
+        drafts: list[tuple[str, OperationSet]] = []
+        for obj, operations in pending:
+            self._check_engine(obj)
+            identity = obj.object_id or self._engine.options.new_id()
+            drafts.append((identity, plain_operations(operations, fresh)))
+            fresh[id(obj)] = Pointer(class_name, identity)
+        writes = self._engine.writes.create_many(connection, class_name, drafts, view)
+        return [(obj, todo, _answer(write)) for (obj, todo), write in zip(pending, writes, strict=True)]
 
     def _save_each(
         self, connection: Connection, pending: Sequence[_Pending], view: PrincipalView
@@ -120,7 +147,7 @@ class Saving:
             fresh[id(obj)] = Pointer(write.class_name, write.object_id)
         else:
             write = writes.update(connection, obj.class_name, identity, plain, view)
-        return obj, operations, write
+        return obj, operations, _answer(write)
 
     def _check_engine(self, obj: PFObject) -> None:
         engine = obj.context.shape.engine
@@ -182,6 +209,12 @@ class Saving:
                 obj.refresh_from(found[obj.object_id])
 
 
+def _class_of_creation(pending: _Pending) -> str | None:
+    """The class of an object that is new, ``None`` for one that is not."""
+    obj = pending[0]
+    return obj.class_name if obj.object_id is None or obj.is_new else None
+
+
 def _answer(write: Write) -> dict[str, Value | Missing]:
     """What the object learns from its save."""
     answer = learned_from(write)
@@ -211,8 +244,8 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
     Raises:
         InvalidPointerError: 106, new objects refer to each other in a circle.
     """
-    if len(objects) == 1 and not _referred(objects[0]):
-        return list(objects) if objects[0].is_dirty else []
+    if not any(map(_leads_on, objects)):
+        return [obj for obj in {id(obj): obj for obj in objects}.values() if obj.is_dirty]
     ordered: list[PFObject] = []
     seen: set[int] = set()
 
@@ -238,13 +271,22 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
     return ordered
 
 
+def _leads_on(obj: PFObject) -> bool:
+    """Whether a save of ``obj`` may have to save another object first."""
+    for child in _referred(obj):
+        state = child.local_state
+        if state is not None and (state.new or state.estimated):
+            return True
+    return False
+
+
 def _referred(obj: PFObject) -> list[PFObject]:
     state = obj.local_state
     if state is None:
         return []
     found: list[PFObject] = []
-    for value in state.estimated.values():
-        if type(value) not in SCALARS:
+    for key, value in state.estimated.items():
+        if type(value) not in LEAVES and key != "ACL":
             _objects_in(value, found)
     return found
 

@@ -11,7 +11,7 @@ make of an object in ``effects``, who may do what in ``acl.policy``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
@@ -28,10 +28,11 @@ from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
 from parsekit.storage import journal
+from parsekit.storage.bulk import RepeatedValue, insert_rows
 from parsekit.storage.layout import ClassLayout, join_table
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
-from parsekit.values import MISSING, Value, date_to_ms
+from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.clp import Operation
@@ -108,7 +109,13 @@ class WritePath:
         check_values(write, layout.schema)
         if rules is not None:
             rules.before_write(write, connection)
-        self._insert(connection, write, layout, updated_at)
+        layout, fields, acl = self._row_of(connection, write, layout)
+        if updated_at is not None:
+            fields["updatedAt"] = updated_at
+        self._store.writer.insert(connection, layout, fields, acl)
+        if write.relations:
+            self._relate(connection, write)
+        self._record(connection, write, "create", None, fields)
         if rules is not None:
             rules.after_write(write, connection)
         write.written = True
@@ -124,13 +131,13 @@ class WritePath:
             work_out(write, layout.schema)
         return layout
 
-    def _insert(
-        self, connection: Connection, write: Write, layout: ClassLayout, updated_at: datetime | None
-    ) -> None:
+    def _row_of(
+        self, connection: Connection, write: Write, layout: ClassLayout
+    ) -> tuple[ClassLayout, dict[str, Value], int]:
+        """The fields of a new object, its ACL among them, and the ACL's number."""
         fields = write.changed.copy()
         fields["objectId"] = write.object_id
-        fields["createdAt"] = write.now
-        fields["updatedAt"] = updated_at or write.now
+        fields["createdAt"] = fields["updatedAt"] = write.now
         acl = write.acl
         if acl is MISSING:
             acl = acl_of_new_object(layout.schema, fields, write.view.principal)
@@ -139,11 +146,70 @@ class WritePath:
                 key: value for key, value in fields.items() if value is not None or layout.keeps_null(key)
             }
             layout = self._mark_nulls(connection, layout, fields)
-        number = 0 if acl is None else self._store.acl_number(connection, canonical_acl(acl))
-        self._store.writer.insert(connection, layout, fields, number)
-        if write.relations:
-            self._relate(connection, write)
-        self._record(connection, write, "create", None, _with_acl(fields, acl))
+        if acl is None:
+            return layout, fields, 0
+        fields["ACL"] = acl
+        return layout, fields, self._store.acl_number(connection, canonical_acl(acl))
+
+    # -- create many -------------------------------------------------------------------------------
+
+    def can_create_many(self, class_name: str) -> bool:
+        """Whether ``create_many`` may create objects of a class: nothing but the schema has a say in them."""
+        return class_name not in self._rules
+
+    def create_many(
+        self,
+        connection: Connection,
+        class_name: str,
+        drafts: Sequence[tuple[str, OperationSet]],
+        view: PrincipalView,
+    ) -> list[Write]:
+        """Create objects of one class by (objectId, operations), at one moment; as ``create``, but for cloud code.
+
+        All or none: the caller takes back what is written should this raise.
+        """
+        now = self._clock()
+        view.access(class_name, "create", "create")
+        layout: ClassLayout | None = None
+        writes: list[Write] = []
+        rows: list[tuple[dict[str, Value], int]] = []
+        for object_id, operations in drafts:
+            write = Write(class_name, object_id, view, now, operations)
+            layout = self._take(connection, write)
+            fill_defaults(write, layout.schema)
+            check_values(write, layout.schema)
+            layout, fields, acl = self._row_of(connection, write, layout)
+            writes.append(write)
+            rows.append((fields, acl))
+        if layout is not None:
+            self._insert_many(connection, layout, writes, rows)
+        return writes
+
+    def _insert_many(
+        self,
+        connection: Connection,
+        layout: ClassLayout,
+        writes: Sequence[Write],
+        rows: Sequence[tuple[dict[str, Value], int]],
+    ) -> None:
+        try:
+            insert_rows(connection, layout, rows)
+        except RepeatedValue as repeated:
+            raise repeated.error from repeated
+        changes: list[tuple[str, dict[str, Value]]] = []
+        for write, (fields, _) in zip(writes, rows, strict=True):
+            write.written = True
+            after = fields
+            if write.relations:
+                self._relate(connection, write)
+                after = {**fields, **_journal_relations(write.relations)}
+            changes.append((write.object_id, after))
+        first = 0
+        if self._keep_journal:
+            first = journal.append_creations(connection, layout.class_name, writes[0].now, changes)
+        for place, (object_id, after) in enumerate(changes):
+            sequence = first + place if first else 0
+            self._publish(Change(sequence, layout.class_name, object_id, "create", None, after))
 
     # -- update ----------------------------------------------------------------------------------
 
@@ -393,7 +459,7 @@ class WritePath:
         if self._keep_journal:
             sequence = journal.append(
                 connection,
-                date_to_ms(write.now),
+                write.now,
                 write.class_name,
                 write.object_id,
                 kind,

@@ -6,27 +6,33 @@ kept apart, so that ``remove_saved`` drops exactly what was sent, and a failed s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, final
 
-from parsekit.operations.kinds import Operation
+from parsekit.operations.kinds import Operation, Set
 from parsekit.operations.merge import merge
 from parsekit.operations.rules import SERVER_RULES, OperationRules
+from parsekit.values import Value
 
 __all__ = ["OperationSet"]
+
+_NOTHING: Final[Mapping[str, tuple[Operation, ...]]] = MappingProxyType({})
 
 
 @final
 class OperationSet:
     """An ordered mapping of keys to operations; keys come in the order of their first operation."""
 
-    __slots__ = ("_parts", "_sealed", "rules")
+    __slots__ = ("_is_shared", "_parts", "_sealed", "rules")
 
     def __init__(self, rules: OperationRules = SERVER_RULES) -> None:
         self.rules: OperationRules = rules
         # Key -> the merged operation of each stretch between snapshots; seldom more than one.
         self._parts: dict[str, tuple[Operation, ...]] = {}
-        self._sealed: dict[str, int] = {}
+        # What the last snapshot holds; a stretch that is in there is closed.
+        self._sealed: Mapping[str, tuple[Operation, ...]] = _NOTHING
+        self._is_shared = False  # whether a snapshot has the same dict, which is copied before it changes
 
     def perform(self, key: str, operation: Operation) -> None:
         """Adds ``operation`` to what is pending on ``key``.
@@ -35,20 +41,33 @@ class OperationSet:
             ObjectiveCError: under ``SDK_RULES``, the SDK refuses the pair. Nothing has changed then.
         """
         if key not in self._parts:
-            self._parts[key] = (merge(None, operation, self.rules),)
+            first = operation if type(operation) is Set else merge(None, operation, self.rules)
+            self._own_parts()[key] = (first,)
             return
         parts = self._parts[key]
-        sealed = self._sealed.get(key, 0)
+        sealed = len(self._sealed.get(key, ()))
         merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
         open_part = parts[sealed] if len(parts) > sealed else None
-        self._parts[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
+        self._own_parts()[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
+
+    def _own_parts(self) -> dict[str, tuple[Operation, ...]]:
+        if self._is_shared:
+            self._parts = dict(self._parts)
+            self._is_shared = False
+        return self._parts
+
+    def with_values(self, values: Mapping[str, Value]) -> OperationSet:
+        """A copy in which the operations on the keys of ``values`` are ``Set`` to them."""
+        copy = OperationSet(self.rules)
+        copy._parts = {**self._parts, **{key: (Set(value),) for key, value in values.items()}}
+        return copy
 
     def snapshot(self) -> OperationSet:
         """A copy of what is pending now; ``remove_saved`` takes it when it has been saved."""
         copy = OperationSet(self.rules)
-        copy._parts = dict(self._parts)
-        copy._sealed = dict(self._sealed)
-        self._sealed = {key: len(parts) for key, parts in self._parts.items()}
+        copy._parts, copy._sealed = self._parts, self._sealed
+        self._sealed = self._parts
+        self._is_shared = copy._is_shared = True
         return copy
 
     def remove_saved(self, saved: OperationSet) -> None:
@@ -89,13 +108,15 @@ class OperationSet:
 
     def discard(self, key: str) -> None:
         """Forgets what is pending on ``key``."""
-        self._parts.pop(key, None)
-        self._sealed.pop(key, None)
+        self._own_parts().pop(key, None)
+        if key in self._sealed:
+            self._sealed = {name: parts for name, parts in self._sealed.items() if name != key}
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._parts.clear()
-        self._sealed.clear()
+        self._parts = {}
+        self._sealed = _NOTHING
+        self._is_shared = False
 
     def get(self, key: str) -> Operation | None:
         """The operation pending on ``key``, if there is one."""

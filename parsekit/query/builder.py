@@ -259,7 +259,8 @@ class PFQuery(QueryVerbs[T]):
     def under(self, dialect: Dialect) -> Self:
         """Ask for the answer of another dialect: ``Dialect.IOS_LOCAL`` for what iOS would find offline.
 
-        The server's own dialect runs as SQL; another one matches the readable objects of the class one by one.
+        It runs on the same indexes where that gives the dialect's answer; conditions that can fail the query on an
+        object, as some do on iOS, are tested object by object (``explain()`` says which).
         """
         self._options["dialect"] = dialect
         return self

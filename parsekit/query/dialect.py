@@ -27,7 +27,7 @@ MemberRule: TypeAlias = Literal["equal", "identical"]
 
 
 @final
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class Dialect:
     """One meaning of every operator, as named rules; ``Dialect.SERVER`` and ``Dialect.IOS_LOCAL`` are
     those of queries, ``Dialect.LIVE_MATCHER`` is how Parse's live query server tests objects.

@@ -22,7 +22,15 @@ from parsekit.query.javascript import walk_properties
 from parsekit.query.paths import Test, walk_dictionaries
 from parsekit.values import MISSING, Missing, PFGeoPoint, PFPolygon, Value
 
-__all__ = ["box_test", "cap_test", "in_ring", "near_test", "polygon_contains_test", "polygon_test"]
+__all__ = [
+    "box_refusal",
+    "box_test",
+    "cap_test",
+    "in_ring",
+    "near_test",
+    "polygon_contains_test",
+    "polygon_test",
+]
 
 _ORIGIN: Final = PFGeoPoint(0.0, 0.0)
 
@@ -70,17 +78,19 @@ def near_test(near: Near, rules: Dialect, path: Sequence[str], key: str) -> Test
     return test
 
 
-def _check_box(box: Box) -> None:
+def box_refusal(box: Box) -> InvalidQueryError | None:
+    """Why ``box_rule`` ``checked`` refuses a box, ``None`` for one that it takes."""
     southwest, northeast = box.southwest, box.northeast
     if northeast.longitude < southwest.longitude:
-        raise InvalidQueryError("whereWithinGeoBox queries cannot cross the International Date Line.")
+        return InvalidQueryError("whereWithinGeoBox queries cannot cross the International Date Line.")
     if northeast.latitude < southwest.latitude:
-        raise InvalidQueryError("The southwest corner of a geo box must be south of the northeast corner.")
+        return InvalidQueryError("The southwest corner of a geo box must be south of the northeast corner.")
     if northeast.longitude - southwest.longitude > 180:
         # The SDK joins two literals without a space (ios_sdk 3.3).
-        raise InvalidQueryError(
+        return InvalidQueryError(
             "Geo box queries larger than 180 degrees in longitude are not supported.Please check point order."
         )
+    return None
 
 
 def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
@@ -103,7 +113,9 @@ def box_test(box: Box, rules: Dialect, path: Sequence[str], key: str) -> Test:
 
     def checked(value: Value | Missing) -> bool:
         found = walk_dictionaries(value, path, key) if path else value
-        _check_box(box)  # when an object is tested, as the SDK does
+        refusal = box_refusal(box)  # when an object is tested, as the SDK does
+        if refusal is not None:
+            raise refusal
         if found is MISSING and rules.missing_is_origin:
             return inside(_ORIGIN)
         return test(value)

@@ -51,7 +51,7 @@ from parsekit.query.comparison import (
 )
 from parsekit.query.dialect import Dialect
 from parsekit.query.geo import box_test, cap_test, near_test, polygon_contains_test, polygon_test
-from parsekit.query.paths import Test
+from parsekit.query.paths import Test, real_key
 from parsekit.query.regex import regex_test
 from parsekit.query.relative_time import resolve_relative_time
 from parsekit.query.subquery import (
@@ -70,7 +70,6 @@ __all__ = ["Lookup", "Predicate", "Test", "compile_predicate", "compile_test"]
 Predicate: TypeAlias = Callable[[Mapping[str, Value]], bool]
 _Path: TypeAlias = tuple[str, ...]
 
-_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
 _NEEDS_LOOKUP: Final = frozenset({"$inQuery", "$notInQuery", "$select", "$dontSelect", "$relatedTo"})
 _INFIX: Final = {"$eq": "==", "$ne": "!=", "$lt": "<", "$lte": "<=", "$gt": ">", "$gte": ">="}
 _WIDEST: Final = 48
@@ -224,7 +223,7 @@ class _Builder:
         if leaf.op == "$relatedTo":
             return f"{self.bind(related_test(leaf.argument, self.lookup(leaf.op)))}(o)"
         first, *rest = leaf.key.split(".")
-        first = _ALIASES.get(first, first)
+        first = real_key(first)
         argument = leaf.argument
         if isinstance(argument, RelativeTime):
             argument = resolve_relative_time(argument, self.lookup("$relativeTime").now())

@@ -27,17 +27,23 @@ from parsekit.errors import InvalidQueryError
 from parsekit.query.ast import ALWAYS, And, Constraint, Near, Node, TextSearch
 from parsekit.query.collation import EMPTY_ARRAY, canonical_utf16, collation_bytes, dictionary_view
 from parsekit.query.dialect import Dialect
-from parsekit.query.paths import stored_form
+from parsekit.query.paths import real_key, stored_form
 from parsekit.query.state import OrderKey
 from parsekit.query.text import text_score
 from parsekit.values import MISSING, Missing, PFGeoPoint, Value
 
-__all__ = ["DistanceKey", "distance_key", "near_constraint", "order_bytes", "sort_objects"]
+__all__ = [
+    "DistanceKey",
+    "distance_key",
+    "is_simple_order_key",
+    "near_constraint",
+    "order_bytes",
+    "sort_objects",
+]
 
 Row = TypeVar("Row", bound=Mapping[str, Value])
 DistanceKey: TypeAlias = Callable[[Mapping[str, Value]], float]
 
-_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
 _SIMPLE_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _ORIGIN: Final = PFGeoPoint(0.0, 0.0)
 _FARTHEST: Final = float("inf")
@@ -132,7 +138,7 @@ def _server_key(
     if order.key == "$score":
         return _score_key(where), True
     first, *path = order.key.split(".")
-    first = _ALIASES.get(first, first)
+    first = real_key(first)
     native = None if path else _native_key(first, rows)
     if native is not None:
         return native, order.descending
@@ -189,7 +195,7 @@ def _compare(left: Value, right: Value, key: str) -> int:
 def _strict_comparator(
     order: Sequence[OrderKey],
 ) -> Callable[[Mapping[str, Value], Mapping[str, Value]], int]:
-    keys = [(_ALIASES.get(item.key, item.key), -1 if item.descending else 1) for item in order]
+    keys = [(real_key(item.key), -1 if item.descending else 1) for item in order]
 
     def compare(left: Mapping[str, Value], right: Mapping[str, Value]) -> int:
         for key, direction in keys:
@@ -203,10 +209,15 @@ def _strict_comparator(
     return compare
 
 
+def is_simple_order_key(item: OrderKey) -> bool:
+    """Whether an order key is one that ``simple_order_keys`` takes: a plain name, or an alias in ascending order."""
+    alias = real_key(item.key) != item.key and not item.descending
+    return alias or _SIMPLE_KEY.match(item.key) is not None
+
+
 def _check_simple(order: Sequence[OrderKey]) -> None:
     for item in order:
-        alias = item.key in _ALIASES and not item.descending
-        if not alias and _SIMPLE_KEY.match(item.key) is None:
+        if not is_simple_order_key(item):
             name = f"-{item.key}" if item.descending else item.key
             raise _crash(f"order by {name}", "NSInternalInconsistencyException", f"Invalid key name: {name}")
 

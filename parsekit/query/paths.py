@@ -35,13 +35,19 @@ from parsekit.values import (
     Value,
 )
 
-__all__ = ["STORED_TYPES", "Test", "any_value", "fan_out", "stored_form", "walk_dictionaries"]
+__all__ = ["STORED_TYPES", "Test", "any_value", "fan_out", "real_key", "stored_form", "walk_dictionaries"]
 
 Test: TypeAlias = Callable[[Value | Missing], bool]
 """A predicate on the value stored under the first component of a key; ``MISSING`` when the key is absent."""
 
+_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
 STORED_TYPES: Final = frozenset({Pointer, PFGeoPoint, FileReference, PFPolygon, RelationReference})
 """The types that MongoDB holds in another form as the value of a field than inside an Array or Object."""
+
+
+def real_key(key: str) -> str:
+    """The key that a constraint or order names, ``_created_at`` and ``_updated_at`` translated."""
+    return _ALIASES.get(key, key)
 
 
 def stored_form(value: Value | Missing) -> Value | Missing:

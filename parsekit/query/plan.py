@@ -31,6 +31,7 @@ from parsekit.query.ast import (
     RelativeTime,
     TextSearch,
 )
+from parsekit.query.dialect import Dialect
 from parsekit.query.regex import literal_prefix
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.query.text import search_words
@@ -145,7 +146,7 @@ class PlanQuery:
     """The plan of a query before it becomes SQL: everything but the values.
 
     ``limit`` is the limit itself (SQLite plans a statement anew whenever a bound LIMIT changes), ``skip`` tells whether
-    there is one; ``columns`` is ``None`` for all keys.
+    there is one; ``columns`` is ``None`` for all keys; ``rules`` is ``None`` for the dialect of the store.
     """
 
     class_name: str
@@ -156,6 +157,7 @@ class PlanQuery:
     skip: bool = False
     columns: frozenset[str] | None = None
     hidden: frozenset[str] = frozenset()
+    rules: Dialect | None = None
 
 
 def shape_of(
@@ -167,8 +169,11 @@ def shape_of(
     limit: int | None = None,
     columns: frozenset[str] | None = None,
     hidden: frozenset[str] = frozenset(),
+    rules: Dialect | None = None,
 ) -> tuple[Shape, list[Value]]:
     """The shape of a query and its values. ``limit`` is the limit to apply, ``None`` for none.
+
+    ``rules`` is the dialect, where it is another one than the store's: the same tree has another plan under it.
 
     ``conjunct`` joins the conditions: what the principal's permissions ask. A ``guarded`` query has its permissions,
     and those of its sub-queries, among its conditions already (``acl.guard``).
@@ -181,7 +186,7 @@ def shape_of(
     if conjunct is not None:
         where = ("&", where, _node(conjunct, True, values))
     order = tuple([(item.key, item.descending) for item in state.order]) if state.order else ()
-    return (state.class_name, verb, where, order, limit, state.skip > 0, columns, hidden), values
+    return (state.class_name, verb, where, order, limit, state.skip > 0, columns, hidden, rules), values
 
 
 def _node(node: Node, guarded: bool, values: list[Value]) -> Shape:
@@ -258,7 +263,7 @@ def _subquery(state: QueryState, values: list[Value]) -> Shape:
 
 def plan_of(shape: Shape) -> PlanQuery:
     """The plan that a shape stands for."""
-    class_name, verb, where, order, limit, skipped, columns, hidden = shape
+    class_name, verb, where, order, limit, skipped, columns, hidden, rules = shape
     root: Any = where
     return PlanQuery(
         class_name,  # type: ignore[arg-type]
@@ -269,6 +274,7 @@ def plan_of(shape: Shape) -> PlanQuery:
         bool(skipped),
         columns,  # type: ignore[arg-type]
         hidden,  # type: ignore[arg-type]
+        rules,  # type: ignore[arg-type]
     )
 
 

@@ -188,6 +188,24 @@ def _strict_regex_test(pattern: RegexPattern, rules: Dialect, path: tuple[str, .
     return test
 
 
+_GROUPED: Final = re.compile(
+    r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|[^\[\]\\])*\]|\(\?[A-Za-z^-]*x|[()|\[]", re.DOTALL
+)
+"""What can hold a bar or a parenthesis that is none: quoted text, an escape, a bracket; and the signs themselves."""
+
+
+def _may_start_otherwise(rest: str) -> bool:
+    """Whether a bar stands outside of every group; also where that is not plain to see."""
+    if "|" not in rest:
+        return False
+    depth = 0
+    for sign in _GROUPED.findall(rest):
+        depth += (sign == "(") - (sign == ")")
+        if depth < 0 or sign == "[" or sign.startswith("(?") or (sign == "|" and not depth):
+            return True
+    return depth != 0
+
+
 @lru_cache(maxsize=512)
 def literal_prefix(pattern: RegexPattern) -> tuple[str, bool]:
     """The text that every match starts with, and whether the pattern asks for nothing else.
@@ -214,7 +232,7 @@ def literal_prefix(pattern: RegexPattern) -> tuple[str, bool]:
         else:
             break
     rest = text[at:]
-    if "|" in rest:
+    if _may_start_otherwise(rest):
         return "", False
     if rest[:1] in ("?", "*", "{"):
         return "".join(prefix[:-1]), False

@@ -5,24 +5,23 @@ One prepared statement serves a whole batch. What the rows hold, and who may wri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Final, TypeAlias, final
+from typing import TypeAlias, final
 
 import apsw
 import attrs
 
 from parsekit.codec import dumps
 from parsekit.errors import DuplicateValueError
-from parsekit.storage.layout import ClassLayout, Stored, join_nulls
+from parsekit.storage.cells import RowEncoder
+from parsekit.storage.layout import ClassLayout, Stored
 from parsekit.values import Value
 
 __all__ = ["BulkRow", "RepeatedValue", "insert_rows", "present_ids"]
 
 BulkRow: TypeAlias = tuple[dict[str, Value], int]
 """The fields of a new object, objectId and dates included, and the number of its ACL."""
-
-_NULL: Final[tuple[Stored, ...]] = (None,)
 
 
 @final
@@ -63,22 +62,10 @@ class _Rows:
     index: int = -1
 
     def __iter__(self) -> Iterator[list[Stored]]:
-        layout = self.layout
-        columns = [(column.key, column.encode, len(column.names)) for column in layout.stored_columns()]
-        nothing = {key: _NULL * width for key, _, width in columns}
+        row = RowEncoder(self.layout).row
         for index, (fields, acl) in enumerate(self.rows):
             self.index = index
-            cells: list[Stored] = []
-            for key, encode, _ in columns:
-                value = fields.get(key)
-                cells += nothing[key] if value is None else encode(value)
-            cells.append(acl)
-            cells.append(join_nulls(_nulls(layout, fields)))
-            yield cells
-
-
-def _nulls(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:
-    return [key for key, value in fields.items() if value is None and layout.keeps_null(key)]
+            yield row(fields, acl)
 
 
 def insert_rows(connection: apsw.Connection, layout: ClassLayout, rows: Sequence[BulkRow]) -> None:

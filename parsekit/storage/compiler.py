@@ -17,6 +17,7 @@ import attrs
 from sqlglot import exp
 
 from parsekit.query.ast import Near
+from parsekit.query.collation import canonical_utf16
 from parsekit.query.dialect import Dialect
 from parsekit.query.normalize import normalize
 from parsekit.query.ordering import order_bytes
@@ -39,7 +40,7 @@ from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassL
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
-__all__ = ["ACL_READ", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler"]
+__all__ = ["ACL_READ", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler", "native_order"]
 
 ACL_READ: Final = -1
 SKIP: Final = -2
@@ -170,12 +171,12 @@ class Compiler:
 
     def _order(self, layout: ClassLayout, alias: str, plan: PlanQuery) -> list[exp.Expression]:
         keys = self._order_keys(layout, alias, plan.order, plan.where)
-        near = None if plan.order else _near_leaf(plan.where)
-        if near is not None:
-            keys = self._distance(layout, alias, near)
-        if not keys and not plan.order and not plan.skip:
+        near = _near_leaf(plan.where)
+        if near is not None and (not plan.order or self.rules.near_beats_order):
+            keys = [*self._distance(layout, alias, near), *keys]
+        if not keys and not plan.order and not plan.skip and self.rules.ties_follow_order:
             return []  # any order will do; a page further on needs one that stays
-        descending = bool(plan.order) and plan.order[0].descending
+        descending = self.rules.ties_follow_order and bool(plan.order) and plan.order[0].descending
         return [*keys, _ordered(nodes.column(RID_COLUMN, alias), descending)]
 
     def _order_keys(
@@ -190,11 +191,25 @@ class Compiler:
                 continue
             if column is None or not column.names:
                 continue  # MongoDB ignores an unknown key: every row lacks it and ties
-            if not rest and column.field.type in _NATIVE_ORDER:
-                keys.append(_ordered(nodes.column(column.name, alias), item.descending))
+            if not rest and column.field.type in native_order(self.rules):
+                keys.append(self._ordered(nodes.column(column.name, alias), item.descending))
+            elif self.rules.unordered_values_raise:
+                keys.append(self._text_order(column, alias, item.descending))
             else:
                 keys.append(self._order_function(column, alias, rest, item.descending))
         return keys
+
+    def _ordered(self, node: exp.Expression, descending: bool) -> exp.Expression:
+        return _ordered(node, descending, missing_first=self.rules.missing_first)
+
+    def _text_order(self, column: Column, alias: str, descending: bool) -> exp.Expression:
+        """Texts by canonical equivalence and UTF-16. What has no order at all does not come here (``failing``)."""
+        self.notes.append(f"order by {column.key} runs in Python")
+        place = sql_callable(lambda cell: None if cell is None else canonical_utf16(cell))
+        cell = nodes.column(column.name, alias)
+        return self._ordered(
+            nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: place), cell), descending
+        )
 
     def _order_function(self, column: Column, alias: str, path: str, descending: bool) -> exp.Expression:
         key_of = _order_converter(column, tuple(path.split(".")) if path else (), descending)
@@ -298,20 +313,35 @@ class Compiler:
             return False
         if not any(item.key.partition(".")[0] in layout.columns for item in plan.order):
             return False
-        return plan.skip or not serves_order(layout, plan.where, plan.order)
+        return plan.skip or not self._serves_order(layout, plan)
+
+    def _serves_order(self, layout: ClassLayout, plan: PlanQuery) -> bool:
+        if (
+            not self.rules.missing_first
+        ):  # SQLite reads an index with the NULLs at the other end for one key only
+            keys = [layout.columns.get(item.key) for item in plan.order]
+            native = native_order(self.rules)
+            if any(column is None or column.field.type not in native for column in keys) or len(keys) > 1:
+                return False
+        return serves_order(layout, plan.where, plan.order)
 
 
-def _ordered(node: exp.Expression, descending: bool) -> exp.Expression:
+def _ordered(node: exp.Expression, descending: bool, *, missing_first: bool = True) -> exp.Expression:
     # nulls_first is spelled out because sqlglot would otherwise write NULLS LAST, which is wrong and loses the index
-    return exp.Ordered(this=node, desc=descending, nulls_first=not descending)
+    return exp.Ordered(this=node, desc=descending, nulls_first=missing_first != descending)
+
+
+def native_order(rules: Dialect) -> frozenset[str]:
+    """The types whose stored form SQLite orders as the dialect does."""
+    return _NATIVE_ORDER if rules.string_order == "code-point" else _NATIVE_ORDER - {"String", "Pointer"}
 
 
 def _leaf_with(node: PlanNode, op: str) -> PlanLeaf | None:
-    """The first leaf with ``op`` that every result satisfies."""
+    """The last leaf with ``op`` that every result satisfies."""
     if isinstance(node, PlanLeaf):
         return node if node.op == op else None
     if isinstance(node, PlanAll):
-        found = (_leaf_with(child, op) for child in node.children)
+        found = (_leaf_with(child, op) for child in reversed(node.children))
         return next((leaf for leaf in found if leaf is not None), None)
     return None
 

@@ -37,6 +37,8 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
 _CHECKPOINT_PAGES: Final = 1000
 _INLINE_PAGES: Final = 16_000
 """A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
+_WRITER_CACHE_KIB: Final = 16_384
+"""A transaction of some thousand objects stays within it; beyond it, pages go to the WAL more than once."""
 _ADVICE: Final[dict[type[Exception], str]] = {
     apsw.NotADBError: "it is not a parsekit database; give the path of one, or of a file that does not exist yet",
     apsw.ReadOnlyError: "it is read-only; make the file and its folder writable, or open it with read_only=True",
@@ -164,6 +166,7 @@ class Database:
         self._use_wal(connection)
         if application != ddl.APPLICATION_ID:
             self._create(connection)
+        connection.pragma("cache_size", -_WRITER_CACHE_KIB)
         connection.wal_autocheckpoint(0)
         connection.set_wal_hook(self._after_commit)
         return connection

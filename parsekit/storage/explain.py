@@ -10,7 +10,7 @@ import attrs
 
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanAll, PlanLeaf, PlanNode, PlanQuery
-from parsekit.storage.compiler import Compiled
+from parsekit.storage.compiler import Compiled, native_order
 from parsekit.storage.layout import ClassLayout
 
 __all__ = ["StatementPlan", "explain_statement"]
@@ -40,7 +40,8 @@ def explain_statement(
     rows = connection.execute(f"EXPLAIN QUERY PLAN {compiled.sql}", tuple(bindings)).fetchall()
     steps = tuple(str(row[3]) for row in rows)
     scans = any(step.startswith("SCAN") and "INDEX" not in step for step in steps)
-    sorts = any("USE TEMP B-TREE" in step for step in steps)
+    # the last term alone is the row number, by which ties are put in order within each value of the index
+    sorts = any("USE TEMP B-TREE" in step and "LAST TERM OF ORDER BY" not in step for step in steps)
     return StatementPlan(steps, scans, sorts, tuple(_advice(layout, plan, scans=scans, sorts=sorts)))
 
 
@@ -49,8 +50,13 @@ def _advice(layout: ClassLayout, plan: PlanQuery, *, scans: bool, sorts: bool) -
         return []
     equal, ranged = _indexable(layout, normalize(plan.where))
     order = [item.key for item in plan.order if item.key in layout.columns and layout.columns[item.key].names]
+    if plan.rules is not None and any(
+        layout.columns[key].field.type not in native_order(plan.rules) for key in order
+    ):
+        order = []  # no index has that order
     keys = list(dict.fromkeys([*equal, *(order if order else ranged[:1])]))
-    if not keys:
+    held = ([key for key, _ in index.keys[: len(keys)]] for index in layout.schema.indexes)
+    if not keys or keys in held:
         return []
     named = ", ".join(f'"{key}": 1' for key in keys)
     trouble = "reads every row" if scans else "sorts what it found"

@@ -12,12 +12,13 @@ What is kept is always a run without holes up to the newest entry: ``prune`` tak
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, final
 
 import apsw
 import attrs
 
-from parsekit.codec import decode_interior, encode_interior
+from parsekit.codec import decode_interior, encode_fields
 from parsekit.values import Value, date_from_ms, date_to_ms
 
 __all__ = [
@@ -76,7 +77,7 @@ class JournalLimits:
 
 def append(
     connection: apsw.Connection,
-    at: int,
+    at: datetime,
     class_name: str,
     object_id: str,
     kind: ChangeKind,
@@ -88,27 +89,24 @@ def append(
     ``after`` of a delete are its relations only. What the entry says anyway is left out of ``after``: the objectId, and
     the times that are its own.
     """
-    if after is not None:
-        after = _shortened(after, at, object_id)
     cells = (
-        at,
+        date_to_ms(at),
         class_name,
         object_id,
         _CODES[kind],
-        None if before is None else encode_interior(before),
-        None if after is None else encode_interior(after),
+        None if before is None else encode_fields(before),
+        None if after is None else encode_fields(_shortened(after, at, object_id)),
     )
     connection.execute(_INSERT, cells)
     return connection.last_insert_rowid()
 
 
-def _shortened(after: dict[str, Value], at: int, object_id: str) -> dict[str, Value]:
+def _shortened(after: dict[str, Value], at: datetime, object_id: str) -> dict[str, Value]:
     short = dict(after)
     if short.get("objectId") == object_id:
         del short["objectId"]
     for key in _TIMES:
-        moment = short.get(key)
-        if moment is not None and date_to_ms(moment) == at:
+        if short.get(key) == at:
             del short[key]
     return short
 
@@ -126,15 +124,18 @@ def _completed(kind: ChangeKind, after: dict[str, Value], at: int, object_id: st
 
 
 def append_creations(
-    connection: apsw.Connection, class_name: str, at: int, created: Sequence[tuple[str, dict[str, Value]]]
+    connection: apsw.Connection,
+    class_name: str,
+    at: datetime,
+    created: Sequence[tuple[str, dict[str, Value]]],
 ) -> int:
     """Write many creations of one class, each (objectId, fields); the sequence number of the first."""
     first = last_sequence(connection) + 1
-    code = _CODES["create"]
+    code, at_ms = _CODES["create"], date_to_ms(at)
     connection.executemany(
         _INSERT_AT,
         (
-            (sequence, at, class_name, object_id, code, encode_interior(_shortened(after, at, object_id)))
+            (sequence, at_ms, class_name, object_id, code, encode_fields(_shortened(after, at, object_id)))
             for sequence, (object_id, after) in enumerate(created, first)
         ),
     )

@@ -111,7 +111,7 @@ class _Comparison:
         if value is MISSING or value is None:
             return set(cells) == {None} and is_null == (value is None)
         try:
-            wanted = column.encode(value)
+            wanted = column.cells(value)
         except (ParsekitError, ValueError, TypeError, AttributeError):
             return False
         return not is_null and all(map(_same, cells, wanted))

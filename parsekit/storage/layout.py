@@ -27,7 +27,8 @@ This module knows no SQL text; ``ddl`` and ``compiler`` do.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias, final
+from operator import attrgetter
+from typing import Any, Final, TypeAlias, cast, final
 
 import attrs
 
@@ -36,6 +37,7 @@ from parsekit.schema import ClassSchema, Field
 from parsekit.values import (
     MISSING,
     FileReference,
+    Kind,
     PFPolygon,
     Pointer,
     RelationReference,
@@ -80,6 +82,7 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "ACL": (),
 }
 _INT64: Final = 1 << 63
+_ALWAYS_HELD: Final = frozenset({"objectId", "createdAt", "updatedAt"})
 
 
 @final
@@ -87,14 +90,14 @@ _INT64: Final = 1 << 63
 class Column:
     """Where and how one field is stored. ``names`` has two entries for a GeoPoint, none for a Relation.
 
-    ``encode`` turns a value into one cell per name; ``decode`` turns the cell (for a GeoPoint the pair of
-    cells) back and is ``None`` where the cell is the value.
+    ``encode`` turns a value that is not null into its cell (for a GeoPoint the pair of cells), ``decode`` turns that
+    back; either is ``None`` where the cell is the value.
     """
 
     key: str
     field: Field
     names: tuple[str, ...]
-    encode: Callable[[Value], tuple[Stored, ...]] = attrs.field(eq=False, repr=False)
+    encode: Callable[[Value], Stored] | None = attrs.field(eq=False, repr=False)
     decode: Callable[[Stored], Value] | None = attrs.field(eq=False, repr=False)
 
     @property
@@ -102,10 +105,11 @@ class Column:
         """The first (mostly only) column name."""
         return self.names[0]
 
-    @property
-    def stores_itself(self) -> bool:
-        """Whether a value that is not null is its own single cell."""
-        return self.encode is _plain
+    def cells(self, value: Value) -> tuple[Stored, ...]:
+        """One cell per name for a value; null is in no cell."""
+        if value is None or len(self.names) != 1:
+            return (None,) * len(self.names) if value is None or self.encode is None else self.encode(value)
+        return (value if self.encode is None else self.encode(value),)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -113,30 +117,14 @@ class Column:
         return _TYPES[self.field.type]
 
 
-def _plain(value: Value) -> tuple[Stored, ...]:
-    return (value,)
-
-
-def _encode_number(value: Value) -> tuple[Stored, ...]:
+def _encode_number(value: Value) -> Stored:
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
-        return (float(value),)
-    return (value,)
-
-
-def _encode_boolean(value: Value) -> tuple[Stored, ...]:
-    return (int(value),)
+        return float(value)
+    return value
 
 
 def _decode_boolean(stored: Stored) -> Value:
     return stored == 1
-
-
-def _encode_date(value: Value) -> tuple[Stored, ...]:
-    return (date_to_ms(value),)
-
-
-def _encode_interior(value: Value) -> tuple[Stored, ...]:
-    return (encode_interior(value),)
 
 
 def _encode_geopoint(value: Value) -> tuple[Stored, ...]:
@@ -148,16 +136,16 @@ def _decode_geopoint(stored: Stored) -> Value:
     return MISSING if latitude is None else unchecked_point(latitude, longitude)
 
 
-def _encode_polygon(value: Value) -> tuple[Stored, ...]:
-    return (encode_interior([list(pair) for pair in close_polygon(value).coordinates]),)
+def _encode_polygon(value: Value) -> Stored:
+    return encode_interior([list(pair) for pair in close_polygon(value).coordinates])
 
 
 def _decode_polygon(stored: Stored) -> Value:
     return PFPolygon(decode_interior(stored))
 
 
-def _encode_file(value: Value) -> tuple[Stored, ...]:
-    return (encode_interior({"name": value.name, "url": value.url}),)
+def _encode_file(value: Value) -> Stored:
+    return encode_interior({"name": value.name, "url": value.url})
 
 
 def _decode_file(stored: Stored) -> Value:
@@ -165,12 +153,8 @@ def _decode_file(stored: Stored) -> Value:
     return FileReference(entry["name"], entry["url"])
 
 
-def _encode_single_pointer(value: Value) -> tuple[Stored, ...]:
-    return (value.object_id,)
-
-
-def _encode_any_pointer(value: Value) -> tuple[Stored, ...]:
-    return (f"{value.class_name}${value.object_id}",)
+def _encode_any_pointer(value: Value) -> Stored:
+    return f"{value.class_name}${value.object_id}"
 
 
 def _decode_any_pointer(stored: Stored) -> Value:
@@ -185,24 +169,20 @@ def _single_pointer_decoder(class_name: str) -> Callable[[Stored], Value]:
     return decode
 
 
-def _no_columns(_value: Value) -> tuple[Stored, ...]:
-    return ()
-
-
-_Codec: TypeAlias = tuple[Callable[[Value], tuple[Stored, ...]], Callable[[Stored], Value] | None]
+_Codec: TypeAlias = tuple[Callable[[Value], Stored] | None, Callable[[Stored], Value] | None]
 _CODECS: Final[dict[str, _Codec]] = {
-    "String": (_plain, None),
+    "String": (None, None),
     "Number": (_encode_number, None),
-    "Boolean": (_encode_boolean, _decode_boolean),
-    "Date": (_encode_date, date_from_ms),
-    "Object": (_encode_interior, decode_interior),
-    "Array": (_encode_interior, decode_interior),
+    "Boolean": (int, _decode_boolean),
+    "Date": (date_to_ms, date_from_ms),
+    "Object": (encode_interior, decode_interior),
+    "Array": (encode_interior, decode_interior),
     "GeoPoint": (_encode_geopoint, _decode_geopoint),
     "Polygon": (_encode_polygon, _decode_polygon),
     "File": (_encode_file, _decode_file),
-    "Bytes": (_plain, None),
-    "Relation": (_no_columns, None),
-    "ACL": (_no_columns, None),
+    "Bytes": (None, None),
+    "Relation": (None, None),
+    "ACL": (None, None),
 }
 
 
@@ -211,7 +191,7 @@ def _codec(field: Field) -> _Codec:
         return _CODECS[field.type]
     if field.target is None:
         return (_encode_any_pointer, _decode_any_pointer)
-    return (_encode_single_pointer, _single_pointer_decoder(field.target))
+    return (attrgetter("object_id"), _single_pointer_decoder(field.target))
 
 
 def assign_columns(item: ClassSchema, known: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -296,6 +276,16 @@ class ClassLayout:
         """
         column = self.columns.get(key)
         return column is not None and column.field.type not in ("Pointer", "Relation")
+
+    def kinds_of(self, key: str) -> frozenset[Kind]:
+        """The kinds of values that objects can hold under ``key``, ``missing`` where one can lack it."""
+        column = self.columns.get(key)
+        if column is None:
+            return frozenset({"missing"})
+        kind = cast(Kind, column.field.type.lower())
+        if kind == "relation" or key in _ALWAYS_HELD:
+            return frozenset({kind})
+        return frozenset({kind, "missing", "null"} if key in self.null_keys else {kind, "missing"})
 
     def relation_keys(self) -> list[str]:
         """The keys of relation fields."""

@@ -1,31 +1,30 @@
 """Single constraints as SQL: the native translation of each operator on each type of field.
 
-Only translations that agree with the matcher on every value are here; any other combination of operator, field type
-and argument goes to ``residual``, which calls the matcher's predicate as an SQL function.
+Only translations that agree with the matcher on every value are here, under the rules of the compiler's dialect; any
+other combination of operator, field type and argument goes to ``residual``, which calls the matcher's predicate as an
+SQL function. Conditions that can fail a query on an object (``query.failing``) do not come here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import apsw
 from sqlglot import exp
 
 from parsekit.codec import dumps
-from parsekit.query.matcher import compile_test
 from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
 from parsekit.query.regex import literal_prefix
-from parsekit.query.text import search_words
-from parsekit.storage import ddl, nodes
-from parsekit.storage.dotted import MARKER, dotted_expression
-from parsekit.storage.functions import token_text
-from parsekit.storage.geo_bounds import bounds_of
-from parsekit.storage.layout import NULLS_COLUMN, RID_COLUMN, ClassLayout, Column, join_table
+from parsekit.storage import nodes
+from parsekit.storage.layout import ClassLayout, Column, join_table
+from parsekit.storage.narrowing import dotted_equal, full_text, in_area
 from parsekit.storage.plan_cache import NeedsResults
-from parsekit.values import MISSING, Pointer, Value, date_to_ms
+from parsekit.storage.residual import holds_null, residual
+from parsekit.values import Pointer, Value, date_to_ms
 
 if TYPE_CHECKING:
+    from parsekit.query.dialect import Dialect
     from parsekit.storage.compiler import Compiler
 
 __all__ = ["leaf_expression"]
@@ -43,10 +42,12 @@ _COMPARISONS: Final[dict[str, type[exp.Expression]]] = {
     "$gt": exp.GT,
     "$gte": exp.GTE,
 }
+_SCALARS: Final = frozenset({"string", "number", "boolean", "date", "pointer"})
+_NUMERIC: Final = frozenset({"number", "boolean"})
 _AREAS: Final = frozenset({"$nearSphere", "$within", "$geoWithin"})
 _INLINE_LIST: Final = 16
 
-_Translate: TypeAlias = "Callable[[Compiler, str, Column, PlanLeaf], exp.Expression | None]"
+_Translate: TypeAlias = "Callable[[Compiler, ClassLayout, str, Column, PlanLeaf], exp.Expression | None]"
 
 
 def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> exp.Expression:
@@ -59,78 +60,36 @@ def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
         return _relation_field(compiler, layout, alias, leaf)
     if column is not None and not rest and column.field.type in _KIND_OF_TYPE:
         translate = _NATIVE.get(leaf.op)
-        native = None if translate is None else translate(compiler, alias, column, leaf)
+        native = None if translate is None else translate(compiler, layout, alias, column, leaf)
         if native is not None:
             return native
     if column is not None and not rest and leaf.op == "$exists":
-        return _exists(layout, alias, column, leaf)
+        return _exists(compiler, layout, alias, column, leaf)
     if column is not None and not rest and column.field.type == "GeoPoint" and leaf.op in _AREAS:
-        return _geo(compiler, layout, alias, column, leaf)
+        return in_area(compiler, layout, alias, column, leaf)
     if column is not None and not rest and leaf.op == "$text":
-        return _text(compiler, layout, alias, column, leaf)
-    decided = _residual(compiler, alias, column, leaf, tuple(rest.split(".")) if rest else ())
+        return full_text(compiler, layout, alias, column, leaf)
+    decided = residual(compiler, layout, alias, column, leaf, tuple(rest.split(".")) if rest else ())
     if column is not None and rest and leaf.op == "$eq":
-        return _dotted(compiler, layout, alias, column, leaf, decided)
+        return dotted_equal(compiler, layout, alias, column, leaf, decided)
     return decided
-
-
-# -- the matcher's predicate as an SQL function ------------------------------------------------------
-
-
-def _residual(
-    compiler: Compiler, alias: str, column: Column | None, leaf: PlanLeaf, path: tuple[str, ...]
-) -> exp.Expression:
-    if leaf.parameter.kind == "query":
-        raise NeedsResults
-    names = () if column is None else column.names
-    rules = compiler.rules
-    decode = None if column is None else column.decode
-    wide = len(names) == 2
-    compiler.residual.append(f"{leaf.key} {leaf.op}")
-
-    def predicate(argument: Value) -> Any:
-        return apsw.pyobject(_stored_test(compile_test(leaf.op, argument, rules, path=path), decode, wide))
-
-    from parsekit.storage.compiler import CONSTANT
-
-    if leaf.parameter.kind == "flag":
-        flag = leaf.parameter.detail
-        test = compiler.bind(CONSTANT, lambda _nothing: predicate(flag))
-    else:
-        test = compiler.bind(leaf.parameter.index, predicate)
-    cells = [nodes.column(name, alias) for name in names] or [exp.Null()]
-    return nodes.call("pk_test", test, *cells)
-
-
-def _stored_test(
-    test: Callable[[Value], bool], decode: Callable[[Any], Value] | None, wide: bool
-) -> Callable[..., bool]:
-    if wide:
-
-        def on_pair(first: Any, second: Any) -> bool:
-            return test(MISSING if first is None else decode((first, second)))  # type: ignore[misc]
-
-        return on_pair
-    if decode is None:
-
-        def on_plain(stored: Any) -> bool:
-            return test(MISSING if stored is None else stored)
-
-        return on_plain
-
-    def on_decoded(stored: Any) -> bool:
-        return test(MISSING if stored is None else decode(stored))
-
-    return on_decoded
 
 
 # -- native translations: None means "not here" ------------------------------------------------------
 
 
-def _converter(column: Column, parameter: Parameter) -> tuple[bool, Callable[[Value], Any] | None]:
+def _kind_fits(rules: Dialect, column: Column, kind: Any) -> bool:
+    """Whether a value of a kind can equal, or be compared with, one of the column's."""
+    own = _KIND_OF_TYPE[column.field.type]
+    return bool(kind == own or (rules.bool_is_number and kind in _NUMERIC and own in _NUMERIC))
+
+
+def _converter(
+    rules: Dialect, column: Column, parameter: Parameter
+) -> tuple[bool, Callable[[Value], Any] | None]:
     """Whether a single argument can equal a value of the column, and how it is stored."""
     kind = parameter.kind
-    if kind != _KIND_OF_TYPE[column.field.type]:
+    if not _kind_fits(rules, column, kind):
         return False, None
     if kind == "date":
         return True, date_to_ms
@@ -139,9 +98,9 @@ def _converter(column: Column, parameter: Parameter) -> tuple[bool, Callable[[Va
     return True, None
 
 
-def _bare_id(column: Column, leaf: PlanLeaf) -> bool:
+def _bare_id(rules: Dialect, column: Column, kind: Any) -> bool:
     """Whether a pointer is compared with a plain string, which only the matcher knows how to do."""
-    return column.field.type == "Pointer" and leaf.parameter.kind == "string"
+    return rules.typed_fields_as_stored and column.field.type == "Pointer" and bool(kind == "string")
 
 
 def _pointer_converter(column: Column, class_name: str) -> tuple[bool, Callable[[Value], Any] | None]:
@@ -167,38 +126,66 @@ def _is_not_null(node: exp.Expression) -> exp.Expression:
     return exp.Not(this=_is_null(node))
 
 
-def _equal(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
+def _equal(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
     cell = nodes.column(column.name, alias)
     negative = leaf.op == "$ne"
-    if leaf.parameter.kind == "null":
-        return _is_not_null(cell) if negative else _is_null(cell)
-    if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
+    kind, rules = leaf.parameter.kind, compiler.rules
+    if kind == "null":
+        if rules.null_equals_missing:
+            return _is_not_null(cell) if negative else _is_null(cell)
+        null = holds_null(layout, alias, column)
+        return nodes.not_true(null) if negative else null
+    if kind not in _SCALARS or _bare_id(rules, column, kind):
         return None
-    if _bare_id(column, leaf):
-        return None
-    possible, convert = _converter(column, leaf.parameter)
+    possible, convert = _converter(rules, column, leaf.parameter)
     if not possible:
         return exp.Boolean(this=negative)
     bound = compiler.bind(leaf.parameter.index, convert)
     return exp.NullSafeNEQ(this=cell, expression=bound) if negative else exp.EQ(this=cell, expression=bound)
 
 
-def _compare(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
-    if leaf.parameter.kind not in ("string", "number", "boolean", "date", "pointer"):
+def _compare(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
+    kind, rules = leaf.parameter.kind, compiler.rules
+    if kind not in _SCALARS or _bare_id(rules, column, kind):
         return None
-    if _bare_id(column, leaf):
-        return None
-    possible, convert = _converter(column, leaf.parameter)
+    possible, convert = _converter(rules, column, leaf.parameter)
     if not possible:
-        return exp.Boolean(this=False)
+        return None if rules.mismatch_raises else exp.Boolean(this=False)
+    if kind == "string" and rules.string_order != "code-point":
+        return _compare_text(compiler, layout, alias, column, leaf)
     cell = nodes.column(column.name, alias)
     return _COMPARISONS[leaf.op](this=cell, expression=compiler.bind(leaf.parameter.index, convert))
 
 
-def _in_list(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
+def _compare_text(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
+    """Texts in another order than SQLite's: an index narrows from below, the matcher decides.
+
+    Every order keeps ASCII where it is, so what comes before the bound's ASCII prefix in one comes before it in all.
+    """
+    decided = residual(compiler, layout, alias, column, leaf, ())
+    if leaf.op not in ("$gt", "$gte"):
+        return decided
+    low = compiler.bind(leaf.parameter.index, _ascii_prefix)
+    return nodes.all_of([exp.GTE(this=nodes.column(column.name, alias), expression=low), decided])
+
+
+def _ascii_prefix(text: Value) -> str:
+    return "".join(takewhile(str.isascii, text))
+
+
+def _in_list(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
     kinds, arity = leaf.parameter.detail
-    fitting = [kind for kind in kinds if _list_kind_fits(column, kind)]
-    if "array" in kinds or "regex" in kinds or (column.field.type == "Pointer" and "string" in kinds):
+    rules = compiler.rules
+    fitting = [kind for kind in kinds if _list_kind_fits(rules, column, kind)]
+    if "array" in kinds or "regex" in kinds or any(_bare_id(rules, column, kind) for kind in kinds):
         return None  # MongoTransform flattens nested lists: the matcher's affair
     long = arity > _INLINE_LIST
     if long and column.field.type not in ("String", "Pointer", "Date"):
@@ -206,9 +193,9 @@ def _in_list(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> 
     cell = nodes.column(column.name, alias)
     parts: list[exp.Expression] = []
     if "null" in kinds:
-        parts.append(_is_null(cell))
+        parts.append(_equals_null(rules, layout, alias, column))
     if fitting:
-        pick = _list_picker(column)
+        pick = _list_picker(rules, column)
         if long:
             parts.append(exp.In(this=cell, query=exp.Subquery(this=_bound_list(compiler, leaf, pick))))
         else:
@@ -234,16 +221,18 @@ def _bound_list(compiler: Compiler, leaf: PlanLeaf, pick: Callable[[Value], Any]
     return nodes.select([nodes.column("value", alias)], source)
 
 
-def _list_kind_fits(column: Column, kind: Any) -> bool:
+def _list_kind_fits(rules: Dialect, column: Column, kind: Any) -> bool:
     if isinstance(kind, tuple):
         return column.field.type == "Pointer" and column.field.target in (None, kind[1])
-    return bool(kind != "pointer" and kind == _KIND_OF_TYPE[column.field.type])
+    return bool(kind != "pointer" and _kind_fits(rules, column, kind))
 
 
-def _list_picker(column: Column) -> Callable[[Value], Any]:
+def _list_picker(rules: Dialect, column: Column) -> Callable[[Value], Any]:
     """A function from a list item to its stored form, or None when the item cannot equal any value."""
     wanted = column.field.type
     target = column.field.target
+    if rules.bool_is_number and wanted in ("Boolean", "Number"):
+        return lambda item: item if isinstance(item, int | float) else None
 
     def pick(item: Value) -> Any:
         if wanted == "Pointer":
@@ -269,7 +258,9 @@ def _picked(pick: Callable[[Value], Any], position: int) -> Callable[[Value], An
     return at_position
 
 
-def _regex(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
+def _regex(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
     if column.field.type != "String" or leaf.parameter.detail == "free":
         return None
     cell = nodes.column(column.name, alias)
@@ -278,7 +269,7 @@ def _regex(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> ex
     high = exp.LT(this=cell.copy(), expression=compiler.bind(index, _prefix_high))
     parts: list[exp.Expression] = [low, high]
     if leaf.parameter.detail != "prefix":
-        parts.append(_residual(compiler, alias, column, leaf, ()))
+        parts.append(residual(compiler, layout, alias, column, leaf, ()))
     return nodes.all_of(parts)
 
 
@@ -298,7 +289,9 @@ def _prefix_high(pattern: Value) -> str | bytes:
     return b""
 
 
-def _in_query(compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression | None:
+def _in_query(
+    compiler: Compiler, _layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression | None:
     plan, key = leaf.parameter.detail
     assert isinstance(plan, PlanQuery)
     if column.field.type != "Pointer" or key is not None or column.field.target is None:
@@ -326,94 +319,24 @@ _NATIVE: Final[dict[str, _Translate]] = {
 }
 
 
-# -- geometry ----------------------------------------------------------------------------------------
-
-
-def _geo(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression:
-    """The R*Tree finds candidates, the matcher decides. Nearness without a distance has all points for candidates."""
-    decided = _residual(compiler, alias, column, leaf, ())
-    if leaf.op == "$nearSphere" and not leaf.parameter.detail:
-        return decided
-    tree = compiler.alias()
-
-    def edge(position: int) -> exp.Expression:
-        return compiler.bind(leaf.parameter.index, lambda area: bounds_of(area)[position])
-
-    conditions: list[exp.Expression] = [
-        exp.GTE(this=nodes.column("north", tree), expression=edge(0)),
-        exp.LTE(this=nodes.column("south", tree), expression=edge(1)),
-        exp.GTE(this=nodes.column("east", tree), expression=edge(2)),
-        exp.LTE(this=nodes.column("west", tree), expression=edge(3)),
-    ]
-    source = nodes.table(ddl.geo_index_name(layout.table, column.key), tree)
-    candidates = nodes.select([nodes.column("id", tree)], source, nodes.all_of(conditions))
-    near = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=candidates))
-    return nodes.all_of([near, decided])
-
-
-# -- indexes that narrow, for the matcher to decide ----------------------------------------------------
-
-
-def _text(
-    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
-) -> exp.Expression:
-    """A text index on the field finds rows with one of the words at least."""
-    decided = _residual(compiler, alias, column, leaf, ())
-    indexes = (index for index in layout.schema.indexes if index.kind == "text")
-    index = next((index for index in indexes if index.keys == ((column.key, False),)), None)
-    if index is None or column.field.type != "String" or leaf.parameter.detail != "words":
-        return decided
-    name = ddl.text_index_name(layout.table, index.name)
-    found = compiler.alias()
-    # a full-text table has a hidden column of its own name, on which = means MATCH
-    match = exp.EQ(
-        this=nodes.column(name, found), expression=compiler.bind(leaf.parameter.index, _match_text)
-    )
-    rows = nodes.select([nodes.column("rowid", found)], nodes.table(name, found), match)
-    candidates = exp.In(this=nodes.column(RID_COLUMN, alias), query=exp.Subquery(this=rows))
-    return nodes.all_of([candidates, decided])
-
-
-def _match_text(search: Value) -> str:
-    words = sorted(search_words(search) or ())
-    return token_text(words, " OR ") if words else "nothing"
-
-
-def _dotted(
-    compiler: Compiler,
-    layout: ClassLayout,
-    alias: str,
-    column: Column,
-    leaf: PlanLeaf,
-    decided: exp.Expression,
-) -> exp.Expression:
-    """A declared index on a dotted path finds rows that hold the value, or something nested, at the path."""
-    declared = any(leaf.key == index.keys[0][0] for index in layout.schema.indexes if index.kind == "plain")
-    if (
-        not declared
-        or column.field.type != "Object"
-        or leaf.parameter.kind not in ("string", "number", "boolean")
-    ):
-        return decided
-    path = leaf.key.partition(".")[2]
-    cell = dotted_expression(nodes.column(column.name, alias), path)
-    looked_up = exp.In(this=cell, expressions=[compiler.bind(leaf.parameter.index), nodes.text(MARKER)])
-    return nodes.all_of([looked_up, decided])
-
-
 # -- presence and relations --------------------------------------------------------------------------
 
 
-def _exists(layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf) -> exp.Expression:
+def _exists(
+    compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
     if not column.names:
         return exp.Boolean(this=bool(leaf.parameter.detail))
     present = _is_not_null(nodes.column(column.name, alias))
-    if column.key in layout.null_keys:  # an explicit null exists (MongoDB's side)
-        held = nodes.call("instr", nodes.column(NULLS_COLUMN, alias), nodes.text(f",{column.key},"))
-        present = nodes.any_of([present, exp.GT(this=held, expression=nodes.number(0))])
+    if compiler.rules.null_exists and column.key in layout.null_keys:
+        present = nodes.any_of([present, holds_null(layout, alias, column)])
     return present if leaf.parameter.detail else nodes.not_true(present)
+
+
+def _equals_null(rules: Dialect, layout: ClassLayout, alias: str, column: Column) -> exp.Expression:
+    if rules.null_equals_missing:
+        return _is_null(nodes.column(column.name, alias))
+    return holds_null(layout, alias, column)
 
 
 def _member_ids(

@@ -1,7 +1,8 @@
 """Compiled statements by the shape of their query.
 
-A hit does no sqlglot work at all; that module is imported on the first miss. The cache belongs to one catalog
-snapshot: when the schema changes, it starts anew. Turning it off changes no answer (law L8).
+A shape names its dialect, where it is another one than the store's. A hit does no sqlglot work at all; that module is
+imported on the first miss. The cache belongs to one catalog snapshot: when the schema changes, it starts anew. Turning
+it off changes no answer (law L8).
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class PlanCache:
             from parsekit.storage.compiler import Compiler
 
             self.misses += 1
-            compiler = Compiler(self.catalog.layout, self._rules)
-            found = compiler.compile_grouping(plan_of(shape), grouping)
+            plan = plan_of(shape)
+            compiler = Compiler(self.catalog.layout, plan.rules or self._rules)
+            found = compiler.compile_grouping(plan, grouping)
             if self._enabled:
                 self._statements[place] = found
         return found
@@ -71,7 +73,8 @@ class PlanCache:
 
         self.misses += 1
         try:
-            compiled = Compiler(self.catalog.layout, self._rules).compile(plan_of(shape))
+            plan = plan_of(shape)
+            compiled = Compiler(self.catalog.layout, plan.rules or self._rules).compile(plan)
         except NeedsResults:
             self._statements[shape] = None
             raise

@@ -6,13 +6,14 @@ part of the statement that fetches it for update, so an object one may not write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias, final
+from collections.abc import Iterable
+from typing import Any, final
 
 import apsw
 import attrs
 
 from parsekit.errors import DuplicateValueError
+from parsekit.storage.cells import RowEncoder
 from parsekit.storage.layout import (
     ACL_COLUMN,
     NULLS_COLUMN,
@@ -25,10 +26,6 @@ from parsekit.storage.layout import (
 from parsekit.values import Value
 
 __all__ = ["StoredObject", "Writer"]
-
-
-_CellEncoder: TypeAlias = tuple[str, int, "Callable[[Value], tuple[Stored, ...]] | None"]
-"""Key, number of cells, and the encoder, ``None`` where the value is the cell."""
 
 
 @final
@@ -49,7 +46,7 @@ class Writer:
         self._selects: dict[tuple[ClassLayout, bool], str] = {}
         self._updates: dict[tuple[ClassLayout, tuple[str, ...]], str] = {}
         self._positions: dict[ClassLayout, dict[str, int]] = {}
-        self._cells: dict[ClassLayout, list[_CellEncoder]] = {}
+        self._rows: dict[ClassLayout, RowEncoder] = {}
 
     def forget(self) -> None:
         """The catalog changed: layouts are other objects now."""
@@ -57,7 +54,7 @@ class Writer:
         self._selects.clear()
         self._updates.clear()
         self._positions.clear()
-        self._cells.clear()
+        self._rows.clear()
 
     # -- insert --------------------------------------------------------------------------------
 
@@ -65,34 +62,16 @@ class Writer:
         self, connection: apsw.Connection, layout: ClassLayout, fields: dict[str, Value], acl: int
     ) -> int:
         """Insert an object; its rowid. Raises ``DuplicateValueError`` for a value that must be unique."""
-        sql = self._inserts.get(layout)
-        if sql is None:
-            from parsekit.storage.statements import insert_statement
-
-            sql = self._inserts[layout] = insert_statement(layout)
-        cells: list[Stored] = []
-        for key, width, encode in self._encoders(layout):
-            value = fields.get(key)
-            if value is None:
-                cells += (None,) * width
-            elif encode is None:
-                cells.append(value)
-            else:
-                cells += encode(value)
-        cells.append(acl)
-        cells.append(join_nulls(_null_keys(layout, fields)) if None in fields.values() else None)
-        self._run(connection, layout, sql, cells)
+        sql = self._inserts.get(layout) or self._prepare_insert(layout)
+        self._run(connection, layout, sql, self._rows[layout].row(fields, acl))
         return connection.last_insert_rowid()
 
-    def _encoders(self, layout: ClassLayout) -> list[_CellEncoder]:
-        """How each stored field becomes cells, in the order of the INSERT."""
-        found = self._cells.get(layout)
-        if found is None:
-            found = self._cells[layout] = [
-                (column.key, len(column.names), None if column.stores_itself else column.encode)
-                for column in layout.stored_columns()
-            ]
-        return found
+    def _prepare_insert(self, layout: ClassLayout) -> str:
+        from parsekit.storage.statements import insert_statement
+
+        self._rows[layout] = RowEncoder(layout)
+        sql = self._inserts[layout] = insert_statement(layout)
+        return sql
 
     # -- read for update -----------------------------------------------------------------------
 
@@ -138,7 +117,7 @@ class Writer:
         for key, value in changed.items():
             column = layout.columns[key]
             names.extend(column.names)
-            cells.extend((None,) * len(column.names) if value is None else column.encode(value))
+            cells.extend(column.cells(value))
         for key in removed:
             column = layout.columns[key]
             names.extend(column.names)
@@ -217,10 +196,6 @@ def _each(connection: apsw.Connection, sql: str, owner: str, related: Iterable[s
     """Run a statement for every (owner, member); the members that it had something to do for."""
     touched = connection.executemany(sql, [(owner, member) for member in related])
     return [str(member) for (member,) in touched]
-
-
-def _null_keys(layout: ClassLayout, fields: dict[str, Value]) -> Iterable[str]:
-    return [key for key, value in fields.items() if value is None and layout.keeps_null(key)]
 
 
 def _constraint(message: str) -> str:

@@ -1,4 +1,5 @@
-"""The pipeline queries of the CRM run on an index and sort nothing, whoever asks."""
+"""The pipeline queries of the CRM run on an index and sort nothing, whoever asks; as far as its order allows, also
+under the rules of the iOS local datastore."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import pytest
 
 import crm_schema
 import parsekit
-from parsekit import PFQuery, Pointer, Principal
+from parsekit import Dialect, PFQuery, Pointer, Principal
 
 AGENT = Pointer("_User", "agentAgent")
 DEAL = Pointer("Deal", "dealDealDe")
@@ -68,6 +69,25 @@ def test_pipeline_query_uses_an_index_and_sorts_nothing(
     assert plan.advice == ()
     assert plan.in_python == ()
     assert any("USING INDEX" in step or "USING COVERING INDEX" in step for step in plan.sqlite), plan
+
+
+_SORTED_ON_IOS = {
+    # the local datastore gives objects in the order of their insertion, and texts in an order that no index has
+    "companies by the start of their name",
+    "contacts of a company",
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_pipeline_query_uses_an_index_under_the_rules_of_ios(engine: parsekit.ParseEngine, name: str) -> None:
+    query = QUERIES[name].copy().under(Dialect.IOS_LOCAL)
+    plan = engine.explain_query(query.state(), Principal.user("agentAgent"))
+    assert plan.dialect == "IOS_LOCAL"
+    assert not plan.scans, plan
+    assert plan.sorts == (name in _SORTED_ON_IOS), plan
+    assert plan.advice == ()
+    assert plan.in_row_order == ()
+    assert any("USING INDEX" in step for step in plan.sqlite), plan
 
 
 def test_a_query_without_an_index_is_told_which_one_it_lacks(engine: parsekit.ParseEngine) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import parsekit
 from parsekit import PFACL, Dialect, ParseError, PFObject, PFQuery
+from parsekit.schema import ClassSchema, Field, Schema
 
 LOCAL = Dialect.IOS_LOCAL
 
@@ -69,3 +70,103 @@ def test_permissions_sub_queries_and_includes_hold(engine: parsekit.ParseEngine)
     found = PFQuery("Note").where_key("maker", matches_query=inner).include_key("maker").under(LOCAL).find()
     assert found == [seen]
     assert found[0]["maker"]["name"] == "Ann"
+
+
+def test_conditions_that_cannot_fail_are_one_statement(engine: parsekit.ParseEngine) -> None:
+    first, second = save(stage="won", n=2), save(stage="won", n=1)
+    save(stage="lost", n=3)
+    query = PFQuery("Note").where_key("stage", equal_to="won").where_key("n", less_than=3).under(LOCAL)
+    assert query.copy().order_by_ascending("n").find() == [second, first]
+    plan = query.explain()
+    assert plan.in_row_order == ()
+    assert '"stage" = ' in plan.sql
+    assert query.count() == 2
+    assert list(query.each(batch_size=1)) == [first, second]
+
+
+def test_the_rest_is_matched_in_row_order_on_what_comes_before_it(engine: parsekit.ParseEngine) -> None:
+    found = save(stage="won", tags=["a"])
+    save(stage="lost")  # lacks the array, and is never tested for it
+    query = (
+        PFQuery("Note").where_key("stage", equal_to="won").where_key("tags", contains_all=["a"]).under(LOCAL)
+    )
+    assert query.find() == [found]
+    assert query.explain().in_row_order == ("tags $all",)
+    turned = PFQuery("Note").where_key("tags", contains_all=["a"]).where_key("stage", equal_to="won")
+    with pytest.raises(ParseError):
+        turned.under(LOCAL).find()
+
+
+def test_orders_that_cannot_fail_are_sorted_by_sqlite(engine: parsekit.ParseEngine) -> None:
+    save(n=1)
+    query = PFQuery("Note").order_by_descending("n").under(LOCAL)
+    assert query.explain().in_row_order == ()
+    save(n=None)
+    assert query.explain().in_row_order == ("order by -n",)
+    with pytest.raises(ParseError, match="crashes the process"):
+        query.find()
+
+
+def test_roles_do_not_count(engine: parsekit.ParseEngine) -> None:
+    with engine.acting_as_master():
+        member = parsekit.PFUser(username="u", password="p")
+        member.save()
+        role = parsekit.PFRole(name="sales")
+        role.acl = PFACL()
+        role.relation("users").add_object(member)
+        role.save()
+        acl = PFACL()
+        acl.set_read_access(True, for_role_with_name="sales")
+        save(n=1)
+        shared = PFObject("Note", n=2)
+        shared.acl = acl
+        shared.save()
+    with engine.acting_as(member):
+        query = PFQuery("Note").order_by_ascending("n")
+        assert query.count() == 2
+        assert [obj["n"] for obj in query.under(LOCAL).find()] == [1]
+        assert query.count() == 1
+
+
+def test_sub_queries_run_beforehand_where_they_cannot_fail(engine: parsekit.ParseEngine) -> None:
+    ann, ben = PFObject("Maker", name="Ann", rank=1), PFObject("Maker", name="Ben", rank=2)
+    notes = [save(maker=ben), save(maker=ann), save(n=1)]
+    inner = PFQuery("Maker").order_by_descending("rank").limit(1)
+    query = PFQuery("Note").where_key("maker", matches_query=inner).under(LOCAL)
+    assert query.find() == [notes[0]]  # the sub-query's page counts on iOS
+    assert query.explain().first == ("maker $inQuery",)
+    fails = PFQuery("Maker").where_key("rank", contains_all=[1])
+    query = PFQuery("Note").where_key("maker", does_not_match_query=fails).under(LOCAL)
+    assert query.explain().in_row_order == ("maker $notInQuery",)
+    with pytest.raises(ParseError):
+        query.find()
+    assert (
+        PFQuery("Note").where_key("n", equal_to=7).where_key("maker", matches_query=fails).under(LOCAL).find()
+        == []
+    )
+
+
+def test_fields_hidden_from_the_principal_count_as_missing(engine: parsekit.ParseEngine) -> None:
+    with engine.acting_as_master():
+        for name in ("ann", "ben"):
+            parsekit.PFUser(username=name, password="p", email=f"{name}@x.org").save()
+    query = PFQuery("_User").where_key("email", has_prefix="a").under(LOCAL)
+    assert query.find() == []
+    with engine.acting_as_master():
+        assert query.count() == 1
+
+
+def test_ownership_through_an_array_is_no_condition_that_can_fail(engine: parsekit.ParseEngine) -> None:
+    permissions = {"find": {"pointerFields": ["team"]}, "count": {"pointerFields": ["team"]}}
+    with engine.acting_as_master():
+        member = parsekit.PFUser(username="u", password="p")
+        member.save()
+        engine.apply_schema(
+            Schema([ClassSchema.new("Note", {"team": Field("Array")}, permissions=permissions)])
+        )
+        mine = save(team=[member])
+        save(n=1)
+    with engine.acting_as(member):
+        query = PFQuery("Note").under(LOCAL)
+        assert query.find() == [mine]
+        assert query.count() == 1

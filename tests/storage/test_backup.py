@@ -161,7 +161,7 @@ def test_pruning_leaves_no_holes():
         for days in (0, 100, 0, 100, 100):
             moment = clock.now - timedelta(days=days)
             connection = engine.store.database.writer
-            journal.append(connection, int(moment.timestamp() * 1000), "Note", f"x{days}", "delete", {}, None)
+            journal.append(connection, moment, "Note", f"x{days}", "delete", {}, None)
         with engine.store.write() as connection:
             assert journal.prune(connection, int(clock.now.timestamp() * 1000), limits) == 0
             later = int((clock.now + timedelta(days=8)).timestamp() * 1000)

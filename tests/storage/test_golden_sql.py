@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import parsekit
-from parsekit import PFObject, PFQuery, Principal
+from parsekit import Dialect, PFObject, PFQuery, Principal
 from tests.strategies_queries import SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -29,6 +29,8 @@ PRINCIPALS = {
 def engine() -> Iterator[parsekit.ParseEngine]:
     with parsekit.open(":memory:", schema=SCHEMA) as opened:
         with opened.acting_as_master():
+            PFObject("Note", stars=5).save()
+            PFObject("Note", stars=None).save()  # a key that has held an explicit null
             owner = PFObject("Thing")  # of a relation
             owner.object_id = "x0"
             owner.save()
@@ -38,8 +40,10 @@ def engine() -> Iterator[parsekit.ParseEngine]:
 def statement(engine: parsekit.ParseEngine, query: dict[str, object]) -> str:
     """The statement of a query with its binds, SQLite's plan and what runs in Python, a clause a line."""
     principal = PRINCIPALS[str(query.get("as", "master"))]
-    state = PFQuery.from_json(str(query.get("className", "Thing")), query["params"]).state()  # type: ignore[arg-type]
-    found = engine.explain_query(state, principal)
+    asked = PFQuery.from_json(str(query.get("className", "Thing")), query["params"])  # type: ignore[arg-type]
+    if query.get("dialect") == "IOS_LOCAL":
+        asked.under(Dialect.IOS_LOCAL)
+    found = engine.explain_query(asked.state(), principal)
     text = found.sql
     for word in (" FROM ", " WHERE ", " ORDER BY ", " LIMIT ", " OFFSET "):
         text = text.replace(word, f"\n{word.strip()} ")
@@ -47,6 +51,7 @@ def statement(engine: parsekit.ParseEngine, query: dict[str, object]) -> str:
     lines += [f"-- sqlite: {step}" for step in found.sqlite]
     lines += [f"-- in Python: {item}" for item in found.in_python]
     lines += [f"-- runs first: {item}" for item in found.first]
+    lines += [f"-- row by row: {item}" for item in found.in_row_order]
     # a constant that is no printable text shows as its escape
     return "".join(f"{line}\n" for line in lines).replace("\x01", "\\x01")
 
