@@ -71,7 +71,7 @@ def _protected(rng: Rng, fields: tuple[str, ...]) -> dict[str, list[str]]:
     return stated
 
 
-def _permissions(rng: Rng, fields: tuple[str, ...]) -> dict[str, Any] | None:
+def random_permissions(rng: Rng, fields: tuple[str, ...]) -> dict[str, Any] | None:
     if rng.random() < 0.15:
         return None
     stated: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def _permissions(rng: Rng, fields: tuple[str, ...]) -> dict[str, Any] | None:
     return stated
 
 
-def _acl(rng: Rng) -> dict[str, Any] | None:
+def random_acl(rng: Rng) -> dict[str, Any] | None:
     if rng.random() < 0.3:
         return None
     names = ("*", *USER_IDS, *(f"role:{name}" for name in ROLE_NAMES))
@@ -100,7 +100,7 @@ def _pointer(rng: Rng) -> Pointer:
     return Pointer(kind, rng.choice(ids))
 
 
-def _fields(rng: Rng) -> dict[str, Any]:
+def random_fields(rng: Rng) -> dict[str, Any]:
     values: dict[str, Any] = {key: rng.randint(0, 3) for key in NUMBERS if rng.random() < 0.8}
     if rng.random() < 0.8:
         values["s"] = f"secret-{rng.randint(0, 3)}"
@@ -147,7 +147,7 @@ def _put_roles(rng: Rng, world: World) -> None:
         world.roles.append(OracleRole(identity, name, frozenset(users), frozenset(roles)))
         operations = OperationSet()
         operations.perform("name", Set(name))
-        operations.perform("ACL", Set(_acl(rng) or {}))
+        operations.perform("ACL", Set(random_acl(rng) or {}))
         if users:
             operations.perform("users", AddRelation(tuple(Pointer("_User", one) for one in users)))
         if roles:
@@ -159,8 +159,8 @@ def make_world(seed: int) -> World:
     rng = random.Random(seed)
     fields = class_fields()
     names = tuple(fields)
-    permissions = {name: _permissions(rng, names) for name in CLASSES}
-    permissions["_User"] = _permissions(rng, ("username", "a")) if rng.random() < 0.3 else None
+    permissions = {name: random_permissions(rng, names) for name in CLASSES}
+    permissions["_User"] = random_permissions(rng, ("username", "a")) if rng.random() < 0.3 else None
     _drop_pointer_fields(permissions["_User"])
     schema = Schema([
         *(ClassSchema.new(name, fields, permissions=permissions[name]) for name in CLASSES),
@@ -175,14 +175,14 @@ def make_world(seed: int) -> World:
                 "a": rng.randint(0, 3),
                 "authData": {"anonymous": {"id": f"secret-device-{number}"}},
             }
-            _put(world, "_User", identity, user, _acl(rng))
+            _put(world, "_User", identity, user, random_acl(rng))
         _put_roles(rng, world)
         for class_name in CLASSES:
             for number in range(6):
                 identity = f"{class_name}{number}"
                 if rng.random() < 0.5:
                     world.members[class_name, identity] = [f"Note{n}" for n in rng.sample(range(6), 2)]
-                _put(world, class_name, identity, _fields(rng), _acl(rng))
+                _put(world, class_name, identity, random_fields(rng), random_acl(rng))
     _read_back(world)
     return world
 

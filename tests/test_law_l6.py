@@ -19,12 +19,12 @@ import pytest
 
 import parsekit
 from parsekit import ParseError, Pointer, Principal
-from parsekit.operations import OperationSet, Set
+from parsekit.operations import AddRelation, OperationSet, Set
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.schema import ClassSchema, Field, Schema
 from tests.acl.acl_oracle import class_verdict, may, names, shows
-from tests.l6_world import CLASSES, NUMBERS, USER_IDS, World, make_world, plain
+from tests.l6_world import CLASSES, NUMBERS, READS, USER_IDS, WRITES, World, make_world, plain
 
 PROBES_A_WORLD = 40
 WORLDS = 15
@@ -386,6 +386,84 @@ def test_many_probes_find_no_leak() -> None:
     """PARSEKIT_L6_PROBES probes (100,000 unless set) in worlds that the short test does not visit."""
     for seed in range(1000, 1000 + MANY_PROBES // 100):
         run_world(seed, 100)
+
+
+# --- what is hidden is as what is absent ---
+
+
+def answers(world: World, principal: Principal, class_name: str, identity: str) -> dict[str, tuple[Any, ...]]:
+    """How every way to an object answers: the error with its code and words, or the kind of the result."""
+    engine, change = world.engine, OperationSet()
+    change.perform("a", Set(9))
+    relate = OperationSet()
+    relate.perform("rel", AddRelation((Pointer("Note", identity),)))
+    state = QueryState(class_name)
+    by_id = attrs.evolve(state, where=Constraint("objectId", "$eq", identity))
+    related = attrs.evolve(
+        QueryState("Note"),
+        where=Constraint("", "$relatedTo", RelatedTo(Pointer(class_name, identity), "rel")),
+    )
+    pointing = attrs.evolve(state, where=Constraint("link", "$inQuery", by_id))
+
+    def obj() -> parsekit.PFObject:
+        return parsekit.PFObject.without_data(class_name, identity)
+
+    ways = {
+        "get": lambda: engine.get_object(class_name, identity, principal),
+        "find": lambda: engine.find_objects(by_id, principal),
+        "count": lambda: engine.count_objects(by_id, principal),
+        "fetch": lambda: obj().fetch(),
+        "fetch_all": lambda: parsekit.PFObject.fetch_all([obj()]),
+        "update": lambda: engine.direct.update(class_name, identity, change, principal),
+        "relate": lambda: engine.direct.update(class_name, identity, relate, principal),
+        "delete": lambda: engine.direct.delete(class_name, identity, principal),
+        "save": lambda: _changed(obj()).save(),
+        "history": lambda: engine.history(class_name, identity),
+        "as_of": lambda: engine.as_of(engine.last_sequence).get(class_name, identity),
+        "explain": lambda: engine.explain_access(obj(), principal, "update"),
+        "members": lambda: engine.find_objects(related, principal),
+        "pointing": lambda: engine.count_objects(pointing, principal),
+    }
+    found = {}
+    with engine.acting_as(principal):
+        for name, way in ways.items():
+            try:
+                with engine.transaction():
+                    result = way()
+                    found[name] = (len(result) if isinstance(result, list) else repr(result),)
+                    raise RolledBack
+            except RolledBack:
+                pass
+            except parsekit.ParsekitError as error:
+                hint = getattr(error, "hint", None)
+                told = f"{error!s} {error!r} {hint}".replace(identity, "<id>")
+                found[name] = (type(error).__name__, getattr(error, "code", None), told)
+    return found
+
+
+def _changed(obj: parsekit.PFObject) -> parsekit.PFObject:
+    obj["a"] = 9
+    return obj
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_hidden_answers_as_what_is_absent(seed: int) -> None:
+    """Same kind of answer, same code, same words: no way tells that there is something."""
+    world, probes = make_world(seed), 0
+    try:
+        for user_id in (None, *USER_IDS):
+            principal = Principal.anonymous() if user_id is None else Principal.user(user_id)
+            oracle = Oracle(world, user_id)
+            for class_name in CLASSES:
+                absent = answers(world, principal, class_name, f"{class_name}9")
+                for identity, fields in world.objects[class_name].items():
+                    if any(oracle.may(class_name, operation, fields) for operation in (*READS, *WRITES)):
+                        continue
+                    assert answers(world, principal, class_name, identity) == absent
+                    probes += len(absent)
+    finally:
+        world.engine.close()
+    assert probes > 0
 
 
 def test_including_a_hidden_pointer_does_not_tell_that_it_is_there() -> None:
