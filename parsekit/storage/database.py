@@ -267,36 +267,57 @@ class Database:
         Commits when the block ends, rolls back when it raises. Raises ``StorageError`` when another process keeps
         the file locked beyond the time limit, when it is read-only, or when the disk is full.
         """
+        self.begin()
+        try:
+            yield self.writer
+        except BaseException as error:
+            self.roll_back(error)
+            raise
+        self.commit()
+
+    def begin(self) -> None:
+        """Begin what ``write`` is; ``commit`` or ``roll_back`` must end it. Raises as ``write`` does."""
         if self.read_only:
             raise EngineError(f"{self.place}: it was opened with read_only=True; open it without to write")
-        with self._write_lock:
+        self._write_lock.acquire()
+        try:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
-            name = f"s{self._depth}"
-            begin, commit, rollback = (
-                ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
-                if self._depth == 0
-                else (f"SAVEPOINT {name}", f"RELEASE {name}", (f"ROLLBACK TO {name}", f"RELEASE {name}"))
-            )
             if self._depth:
                 self._require_transaction()
-            self._execute(begin)
-            self._enter()
-            try:
-                yield self.writer
-                self._require_transaction()
-                self._execute(commit)
-                if self._depth == 1 and self.on_commit is not None:
-                    self.on_commit()  # still under the lock: what is cached follows commits one by one
-            except BaseException as error:
-                self._roll_back(rollback)
-                if self._depth == 1 and self.on_rollback is not None:
-                    self.on_rollback()
-                if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
-                    raise storage_error(self.place, error) from error
-                raise
-            finally:
-                self._leave()
+                self._execute(f"SAVEPOINT s{self._depth}")
+            else:
+                self._execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._write_lock.release()
+            raise
+        self._enter()
+
+    def commit(self) -> None:
+        """End what ``begin`` began; should that fail, all is rolled back."""
+        try:
+            self._require_transaction()
+            self._execute("COMMIT" if self._depth == 1 else f"RELEASE s{self._depth - 1}")
+            if self._depth == 1 and self.on_commit is not None:
+                self.on_commit()  # still under the lock: what is cached follows commits one by one
+        except BaseException as error:
+            self.roll_back(error)
+            raise
+        self._leave()
+        self._write_lock.release()
+
+    def roll_back(self, error: BaseException) -> None:
+        """Take back what ``begin`` began, because of ``error``; SQLite's own becomes a ``StorageError`` here."""
+        try:
+            name = f"s{self._depth - 1}"
+            self._roll_back(("ROLLBACK",) if self._depth == 1 else (f"ROLLBACK TO {name}", f"RELEASE {name}"))
+            if self._depth == 1 and self.on_rollback is not None:
+                self.on_rollback()
+        finally:
+            self._leave()
+            self._write_lock.release()
+        if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+            raise storage_error(self.place, error) from error
 
     def _require_transaction(self) -> None:
         """Refuse to go on after SQLite rolled everything back, as it may when the disk is full or fails."""

@@ -12,7 +12,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 import apsw
 
@@ -54,6 +55,28 @@ class TransactionPart(Protocol):
 
 class StaleCatalog(Exception):  # noqa: N818 - a signal to ask again, not an error that a caller sees
     """The catalog, the roles or the ACLs changed under a read or write; what was planned must be planned anew."""
+
+
+@final
+class _Transaction:
+    """``Store.write()``: the writer's connection inside, and the outcome at the end."""
+
+    __slots__ = ("_outset", "_store")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __enter__(self) -> apsw.Connection:
+        self._outset = self._store.begin()
+        return self._store.database.writer
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._store.commit(self._outset)
+        else:
+            self._store.roll_back(self._outset, error)
 
 
 class Store:
@@ -291,26 +314,38 @@ class Store:
             self._publish(self._plans_for(catalogs.load(connection)))
         self._writer_saw = connection.data_version()
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[apsw.Connection]:
+    def write(self) -> _Transaction:
         """A write transaction, nested ones as savepoints. Catalog, caches and ``outbox`` follow its outcome."""
-        with self.database.write() as connection:
-            before = self._pending
-            mark = None if self.outbox is None else self.outbox.mark()
+        return _Transaction(self)
+
+    def begin(self) -> tuple[PlanCache | None, Any]:
+        """Begin a transaction or a savepoint; what ``roll_back`` needs to know of it."""
+        self.database.begin()
+        before, connection = self._pending, self.database.writer
+        mark = None if self.outbox is None else self.outbox.mark()
+        try:
             if before is None and connection.data_version() != self._writer_saw:
                 self._catch_up(connection)
-            try:
-                if self._chore is not None and self._commits >= self._chore_every:
-                    self._chore(connection)
-                    self._commits = 0
-                yield connection
-                self._outset = None if self.database.is_nested else mark
-            except BaseException:
-                self.acls.forget()
-                self._pending = before
-                if self.outbox is not None:
-                    self.outbox.rewind(mark)
-                raise
+            if self._chore is not None and self._commits >= self._chore_every:
+                self._chore(connection)
+                self._commits = 0
+        except BaseException as error:
+            self.roll_back((before, mark), error)
+            raise
+        return before, mark
+
+    def commit(self, outset: tuple[PlanCache | None, Any]) -> None:
+        """End what ``begin`` began."""
+        self._outset = None if self.database.is_nested else outset[1]
+        self.database.commit()
+
+    def roll_back(self, outset: tuple[PlanCache | None, Any], error: BaseException) -> None:
+        """Take back what ``begin`` began."""
+        self.acls.forget()
+        self._pending, mark = outset
+        if self.outbox is not None:
+            self.outbox.rewind(mark)
+        self.database.roll_back(error)
 
     def every(self, commits: int, chore: Callable[[apsw.Connection], None]) -> None:
         """Run ``chore`` at the beginning of a transaction once in so many of them."""
@@ -319,6 +354,8 @@ class Store:
     def _after_commit(self) -> None:
         self._commits += 1
         self._outset = None
+        # this number counts commits of the connection itself too; what another process does next will change it again
+        self._writer_saw = self.database.writer.data_version()
         self.acls.committed()
         if self.outbox is not None:
             self.outbox.committed()
