@@ -16,11 +16,19 @@ Not done here: schema types and coercion (``schema``), queries (``query.where``)
 from parsekit.codec.dates import format_date, parse_date
 from parsekit.codec.decoding import close_polygon, decode_value, unchecked_point
 from parsekit.codec.encoding import encode_value
-from parsekit.codec.interior import check_interior, decode_interior, encode_fields, encode_interior
+from parsekit.codec.interior import (
+    FIELD_TEXTS,
+    check_interior,
+    decode_interior,
+    encode_fields,
+    encode_interior,
+    json_string,
+)
 from parsekit.codec.operation_json import decode_operation, encode_operation
 from parsekit.codec.text import JSON, dumps, loads, well_formed
 
 __all__ = [
+    "FIELD_TEXTS",
     "JSON",
     "check_interior",
     "close_polygon",
@@ -33,6 +41,7 @@ __all__ = [
     "encode_operation",
     "encode_value",
     "format_date",
+    "json_string",
     "loads",
     "parse_date",
     "unchecked_point",

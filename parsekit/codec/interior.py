@@ -7,6 +7,7 @@ Numbers keep their types: ``5.0`` is written ``5.0`` and read as a float.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -18,7 +19,14 @@ from parsekit.codec.text import text_decoder, well_formed
 from parsekit.errors import InvalidJsonError, NestedKeyError
 from parsekit.values import Pointer, Value
 
-__all__ = ["check_interior", "decode_interior", "encode_fields", "encode_interior"]
+__all__ = [
+    "FIELD_TEXTS",
+    "check_interior",
+    "decode_interior",
+    "encode_fields",
+    "encode_interior",
+    "json_string",
+]
 
 _ENCODER: Final = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=typed_json
@@ -68,10 +76,17 @@ def _pointer_text(value: Pointer) -> str:
     return f'{{"__type":"Pointer","className":{class_name},"objectId":{object_id}}}'
 
 
+def _float_text(value: float) -> str:
+    if not math.isfinite(value):
+        raise InvalidJsonError("number: NaN and infinities are not Parse numbers")
+    return float.__repr__(value)
+
+
 _quote: Final = json.encoder.encode_basestring
-_TEXTS: Final[dict[type, Callable[[Any], str]]] = {
+FIELD_TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {
     str: _quote,
     int: int.__repr__,
+    float: _float_text,
     bool: {False: "false", True: "true"}.__getitem__,
     type(None): lambda _: "null",
     datetime: _date_text,
@@ -89,11 +104,16 @@ def encode_fields(fields: Mapping[str, Value]) -> str:
     """
     try:
         members = [
-            f"{_quote(key)}:{_TEXTS.get(type(value), _encode)(value)}" for key, value in fields.items()
+            f"{_quote(key)}:{FIELD_TEXTS.get(type(value), _encode)(value)}" for key, value in fields.items()
         ]
     except ValueError:
         return encode_interior(fields)  # which says what is wrong
     return well_formed(f"{{{','.join(members)}}}")
+
+
+def json_string(text: str) -> str:
+    """``text`` as JSON, in quotes."""
+    return _quote(text)
 
 
 def decode_interior(text: str) -> Value:

@@ -21,7 +21,7 @@ _Place: TypeAlias = tuple[int, "Callable[[Value], Stored] | None", bool]
 class RowEncoder:
     """Makes rows of one class."""
 
-    __slots__ = ("_layout", "_places", "_width")
+    __slots__ = ("_layout", "_places", "width")
 
     def __init__(self, layout: ClassLayout) -> None:
         self._layout = layout
@@ -30,12 +30,17 @@ class RowEncoder:
         for column in layout.stored_columns():
             self._places[column.key] = (place, column.encode, len(column.names) > 1)
             place += len(column.names)
-        self._width = place + 2
+        self.width = place + 2
+        """How many cells a row has."""
+
+    def place(self, key: str) -> int:
+        """Where the (first) cell of a field is."""
+        return self._places[key][0]
 
     def row(self, fields: Mapping[str, Value], acl: int) -> list[Stored]:
         """The cells of an object with these fields and this ACL number; keys without a column are left out."""
         places = self._places
-        cells: list[Stored] = [None] * self._width
+        cells: list[Stored] = [None] * self.width
         has_nulls = False
         for key, value in fields.items():
             if value is None:

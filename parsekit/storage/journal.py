@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 import apsw
 import attrs
 
-from parsekit.codec import decode_interior, encode_fields
+from parsekit.codec import decode_interior, encode_fields, well_formed
 from parsekit.values import Value, date_from_ms, date_to_ms
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "JournalEntry",
     "JournalLimits",
     "append",
+    "append_creation",
     "append_creations",
     "entries",
     "entries_back_to",
@@ -98,6 +99,15 @@ def append(
         None if after is None else encode_fields(_shortened(after, at, object_id)),
     )
     connection.execute(_INSERT, cells)
+    return connection.last_insert_rowid()
+
+
+def append_creation(
+    connection: apsw.Connection, at: datetime, class_name: str, object_id: str, members: list[str]
+) -> int:
+    """``append`` of a creation whose ``after`` is there as the members of its JSON object."""
+    text = well_formed(f"{{{','.join(members)}}}")
+    connection.execute(_INSERT, (date_to_ms(at), class_name, object_id, _CODES["create"], None, text))
     return connection.last_insert_rowid()
 
 

@@ -23,6 +23,7 @@ from parsekit.storage.layout import (
     join_nulls,
     join_table,
 )
+from parsekit.storage.plain_rows import PlainRows
 from parsekit.values import Value
 
 __all__ = ["StoredObject", "Writer"]
@@ -47,6 +48,7 @@ class Writer:
         self._updates: dict[tuple[ClassLayout, tuple[str, ...]], str] = {}
         self._positions: dict[ClassLayout, dict[str, int]] = {}
         self._rows: dict[ClassLayout, RowEncoder] = {}
+        self._plain_rows: dict[ClassLayout, PlainRows] = {}
 
     def forget(self) -> None:
         """The catalog changed: layouts are other objects now."""
@@ -55,6 +57,7 @@ class Writer:
         self._updates.clear()
         self._positions.clear()
         self._rows.clear()
+        self._plain_rows.clear()
 
     # -- insert --------------------------------------------------------------------------------
 
@@ -65,6 +68,17 @@ class Writer:
         sql = self._inserts.get(layout) or self._prepare_insert(layout)
         self._run(connection, layout, sql, self._rows[layout].row(fields, acl))
         return connection.last_insert_rowid()
+
+    def plain_rows(self, layout: ClassLayout) -> PlainRows:
+        """What makes the rows of plain creations of a class."""
+        found = self._plain_rows.get(layout)
+        if found is None:
+            found = self._plain_rows[layout] = PlainRows(layout)
+        return found
+
+    def insert_row(self, connection: apsw.Connection, layout: ClassLayout, cells: list[Stored]) -> None:
+        """Insert a row that ``plain_rows`` made. Raises as ``insert`` does."""
+        self._run(connection, layout, self._inserts.get(layout) or self._prepare_insert(layout), cells)
 
     def _prepare_insert(self, layout: ClassLayout) -> str:
         from parsekit.storage.statements import insert_statement
