@@ -13,6 +13,7 @@ An ACL that is sent is taken as it is, and an object without an ACL stays public
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from parsekit.acl.acl import PUBLIC
@@ -60,9 +61,10 @@ def transferred_acl(
 
     ``before`` are the fields as they were, ``after`` gives those that will be.
     """
-    stated = (*ownership.read, *ownership.write)
-    keys = {name for entry in stated for name in _alternatives(entry) if _is_field(name)}
-    now = {key: value for key in keys if (value := after(key)) is not MISSING}
+    now = {key: after(key) for key in _keys(ownership)}
+    if all(before.get(key, MISSING) == value for key, value in now.items()):
+        return None
+    now = {key: value for key, value in now.items() if value is not MISSING}
     result: Acl = {name: dict(rights) for name, rights in acl.items()}
     for access, entries in (("read", ownership.read), ("write", ownership.write)):
         old, new = set(_named(entries, before, None)), set(_named(entries, now, None))
@@ -72,6 +74,13 @@ def transferred_acl(
             result.setdefault(name, {})[access] = True
     result = {name: rights for name, rights in result.items() if rights}
     return None if result == acl else dict(result)
+
+
+@lru_cache(maxsize=256)
+def _keys(ownership: Ownership) -> tuple[str, ...]:
+    """The fields through which there are rights."""
+    stated = (*ownership.read, *ownership.write)
+    return tuple(dict.fromkeys(name for entry in stated for name in _alternatives(entry) if _is_field(name)))
 
 
 def _alternatives(entry: str) -> list[str]:

@@ -192,7 +192,7 @@ class Saving:
             by_class.setdefault(obj.class_name, []).append(obj)
         for class_name, group in by_class.items():
             if len(group) == 1:
-                state = QueryState(class_name, include=include)
+                state = QueryState(class_name, include=include) if include else None
                 fresh = self._engine.get_object(
                     class_name, str(group[0].object_id), principal, type(group[0]), state
                 )
