@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, dataclass_transform
 
-from parsekit._context import current_binding
+from parsekit._context import CURRENT, current_binding
 from parsekit.acl.acl import PFACL
 from parsekit.codec import decode_value
 from parsekit.errors import (
@@ -162,7 +162,10 @@ class PFObject(ReadableObject):
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
-        """The object that a REST answer describes (``className`` is needed), complete, nothing pending."""
+        """The object that a REST answer describes (``className`` is needed), complete, nothing pending.
+
+        Objects that were included (``__type`` ``Object``), also in arrays and dictionaries, become objects too.
+        """
         name = entry.get("className") or cls.parse_class_name
         obj = object.__new__(cls)
         obj._context = _context_of_new(name)
@@ -171,11 +174,11 @@ class PFObject(ReadableObject):
         for key in ("createdAt", "updatedAt"):
             if key in entry:
                 given = entry[key]
-                moment = decode_value(given if isinstance(given, dict) else {"__type": "Date", "iso": given})
+                moment = decode_value({"__type": "Date", "iso": given} if isinstance(given, str) else given)
                 setattr(state, "created_at" if key == "createdAt" else "updated_at", moment)
         for key, value in entry.items():
             if key not in SYSTEM_KEYS and key != "__type":
-                state.server[key] = value if key == "ACL" else decode_value(value)
+                state.server[key] = value if key == "ACL" else _with_objects(decode_value(value))
         return obj
 
     @classmethod
@@ -413,6 +416,20 @@ class PFObject(ReadableObject):
 # the slots' own setters, which ``map`` calls without a frame
 _set_state: Callable[[Any, Any], None] = vars(ReadableObject)["_state"].__set__
 _set_context: Callable[[Any, Any], None] = vars(ReadableObject)["_context"].__set__
+
+
+def _with_objects(value: Any) -> Any:
+    """A decoded value with included objects as objects, of the typed class that the current engine knows."""
+    if isinstance(value, list):
+        return list(map(_with_objects, value))
+    if not isinstance(value, dict):
+        return value
+    name = value.get("className")
+    if value.get("__type") != "Object" or not isinstance(name, str):
+        return {key: _with_objects(item) for key, item in value.items()}
+    binding = CURRENT.get()
+    kind: type[PFObject] = PFObject if binding is None else binding.engine.class_for(name)
+    return kind.from_json(value)
 
 
 def _accept(value: Any) -> Any:

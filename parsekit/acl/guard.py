@@ -31,6 +31,7 @@ __all__ = [
     "check_keys",
     "check_query_fields",
     "check_relation_key",
+    "check_selected_key",
     "guard_query",
     "read_operation",
 ]
@@ -77,6 +78,16 @@ def check_query_fields(state: QueryState, access: Access, principal: Principal) 
         return
     check_keys(access, (constraint.key for constraint in constraints_of(state.where)))
     check_keys(access, (key.key for key in state.order), "sort by")
+
+
+def check_selected_key(query: QueryState, key: str, access: Access, principal: Principal) -> None:
+    """Refuse the ``key`` of a ``$select`` of ``query`` when its field is hidden from the principal.
+
+    Raises:
+        OperationForbiddenError: 119.
+    """
+    if not _asks_for_self(query.where, access, principal):
+        check_keys(access, [key])
 
 
 def _asks_for_self(where: Node, access: Access, principal: Principal) -> bool:
@@ -157,8 +168,7 @@ class _Guard:
             return attrs.evolve(node, argument=self.query(argument)[0])
         if isinstance(argument, KeyOfQuery):
             query, access = self.query(argument.query)
-            if not _asks_for_self(argument.query.where, access, self.principal):
-                check_keys(access, [argument.key])
+            check_selected_key(argument.query, argument.key, access, self.principal)
             return attrs.evolve(node, argument=KeyOfQuery(query, argument.key))
         if isinstance(argument, RelatedTo) and not self.may_traverse(argument):
             return NEVER

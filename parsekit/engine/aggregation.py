@@ -57,6 +57,8 @@ class Aggregation:
         """
         self._check(principal)
         stages = check_pipeline(pipeline)
+        # a pipeline has no conditions that a hook could change; it may refuse
+        self._engine.finds.before_find(state, principal)
         return self.run(state, stages, principal)
 
     def run(self, state: QueryState, stages: Sequence[Stage], principal: Principal) -> list[dict[str, Value]]:
@@ -100,6 +102,7 @@ class Aggregation:
         self._check(principal)
         if key == "objectId":
             key = "_id"
+        state = self._engine.finds.before_find(state, principal)
         return values_of(self._documents(state, principal, key.partition(".")[0]), key)
 
     def _check(self, principal: Principal) -> None:
@@ -117,7 +120,7 @@ class Aggregation:
         bare = attrs.evolve(state, limit=-1 if state.limit is None else state.limit, include=())
         if key is not None and key != "_id":
             bare = attrs.evolve(bare, keys=(key,))
-        found: Iterator[Any] = self._engine.stream_objects(bare, principal, PFObject, 1000)
+        found: Iterator[Any] = self._engine.reads.stream(bare, principal, PFObject, 1000)
         for obj in found:
             yield _document(obj)
 

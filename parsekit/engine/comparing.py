@@ -70,14 +70,14 @@ class ReadableObjects:
         """The objects of a class in insertion order."""
         rows = self._rows.get(class_name)
         if rows is None:
-            found = self.engine.stream_objects(QueryState(class_name), self.principal, PFObject, _BATCH)
+            found = self.engine.reads.stream(QueryState(class_name), self.principal, PFObject, _BATCH)
             rows = self._rows[class_name] = [row_of(obj) for obj in found]
         return rows
 
     def ids(self, class_name: str, where: Constraint) -> list[str]:
         """The objectIds that the server finds for one condition."""
         query = QueryState(class_name, where, keys=("objectId",))
-        return [obj.object_id for obj in self.engine.stream_objects(query, self.principal, PFObject, _BATCH)]
+        return [obj.object_id for obj in self.engine.reads.stream(query, self.principal, PFObject, _BATCH)]
 
     def relation_target(self, class_name: str, key: str) -> str | None:
         """The class that a Relation field leads to; ``None`` for any other field."""

@@ -32,6 +32,7 @@ from parsekit.engine.config import GlobalConfig
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.explaining import Explanation
 from parsekit.engine.filing import Filing
+from parsekit.engine.find_hooks import FindHooks
 from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.idempotency import Idempotency
@@ -181,6 +182,7 @@ class ParseEngine:
             self.files: FileStore = options.files or FilesInDatabase(self.store)
             self.cloud = CloudCode()
             self.hooks = EngineHooks(self, self.cloud)
+            self.finds = FindHooks(self, self.cloud)
             self.writes.hooks = self.hooks
             self.filing = Filing(self)
             self.webhooks = Webhooks(self)
@@ -411,7 +413,7 @@ class ParseEngine:
             return self.dialects.find(state, principal, kind)
         if self.cloud.is_empty:
             return self.reads.find(state, principal, kind)
-        return self.hooks.find(state, principal, kind)
+        return self.finds.find(state, principal, kind)
 
     def get_object(
         self,
@@ -424,13 +426,15 @@ class ParseEngine:
         """One object by id."""
         if self.cloud.is_empty:
             return self.reads.get(class_name, object_id, principal, kind, state)
-        return self.hooks.get(state or QueryState(class_name), object_id, principal, kind)
+        return self.finds.get(state or QueryState(class_name), object_id, principal, kind)
 
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
         if is_matched(state):
             return self.dialects.count(state, principal)
-        return self.reads.count(self.hooks.before_find(state, principal, count=True), principal)
+        return (
+            self.reads.count(state, principal) if self.cloud.is_empty else self.finds.count(state, principal)
+        )
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
@@ -474,7 +478,8 @@ class ParseEngine:
         """The objects of a query one by one."""
         if is_matched(state):
             return self.dialects.stream(state, principal, kind, batch_size)
-        return self.reads.stream(state, principal, kind, batch_size)
+        answers = self.reads if self.cloud.is_empty else self.finds
+        return answers.stream(state, principal, kind, batch_size)
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Save objects and the unsaved ones that they refer to."""

@@ -15,7 +15,6 @@ import attrs
 
 from parsekit.cloud import (
     CloudCode,
-    FindRequest,
     FunctionRequest,
     LiveEventRequest,
     SaveRequest,
@@ -27,12 +26,11 @@ from parsekit.cloud.webhooks import Webhook, body_of
 from parsekit.codec import JSON, decode_operation
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
-from parsekit.errors import ObjectNotFoundError, ParsekitError
+from parsekit.errors import ParsekitError
 from parsekit.livequery.events import Event
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
 from parsekit.operations import OperationSet
-from parsekit.query.ast import Constraint
 from parsekit.query.builder import PFQuery
 from parsekit.query.state import QueryState
 from parsekit.values import MISSING, Value
@@ -82,7 +80,7 @@ class EngineHooks:
         obj = self._object(write, pending=True)
         request = self._request(write, "beforeSave", obj)
         result = self._run(request, write.class_name, write.view.principal)
-        if isinstance(result, dict) and self._is_remote("beforeSave", write.class_name):
+        if isinstance(result, dict) and self.is_remote("beforeSave", write.class_name):
             after = _operations_of(result)
         else:
             state = obj.local_state
@@ -112,7 +110,8 @@ class EngineHooks:
             request = self._request(write, "afterDelete", self._original(write))
             self._engine.outbox.call_later(lambda: self._after(write, request))
 
-    def _is_remote(self, trigger: str, class_name: str) -> bool:
+    def is_remote(self, trigger: str, class_name: str) -> bool:
+        """Whether a hook is a URL."""
         return isinstance(self.cloud.script(trigger, class_name), Webhook)
 
     def _run(self, request: Any, class_name: str, principal: Principal) -> Any:
@@ -167,63 +166,6 @@ class EngineHooks:
         context = ResultContext(shape, True)
         object_id = None if write.creating and not write.written else write.object_id
         return kind.from_fields(context, object_id, fields)
-
-    # -- reads -----------------------------------------------------------------------------------
-
-    def before_find(
-        self, state: QueryState, principal: Principal, *, is_get: bool = False, count: bool = False
-    ) -> QueryState:
-        """The query that the hook makes of ``state``."""
-        if not self.cloud.has("beforeFind", state.class_name):
-            return state
-        query: PFQuery[Any] = PFQuery.from_state(state)
-        request = FindRequest(
-            caller=self.caller(principal), trigger_name="beforeFind", query=query, is_get=is_get, count=count
-        )
-        with self._engine.acting_as(principal):
-            returned = self.cloud.run("beforeFind", state.class_name, request)
-        chosen: PFQuery[Any] = returned if isinstance(returned, PFQuery) else request.query
-        return chosen.state()
-
-    def find(self, state: QueryState, principal: Principal, kind: type[PFObject] | None) -> list[Any]:
-        """The objects of a query, with its hooks before and after."""
-        asked = self.before_find(state, principal)
-        return self.after_find(self._engine.reads.find(asked, principal, kind), asked, principal)
-
-    def get(
-        self, state: QueryState, object_id: str, principal: Principal, kind: type[PFObject] | None
-    ) -> Any:
-        """One object by id, with its hooks before and after.
-
-        Raises:
-            ObjectNotFoundError: 101, there is none, or a hook let none through.
-        """
-        by_id = attrs.evolve(state, where=Constraint("objectId", "$eq", object_id))
-        asked = self.before_find(by_id, principal, is_get=True)
-        reads = self._engine.reads
-        if asked.where == by_id.where:
-            found = [reads.get(asked.class_name, object_id, principal, kind, asked)]
-        else:
-            found = reads.find(attrs.evolve(asked, limit=1), principal, kind)
-        found = self.after_find(found, asked, principal)
-        if not found:
-            raise ObjectNotFoundError()
-        return found[0]
-
-    def after_find(self, objects: list[Any], state: QueryState, principal: Principal) -> list[Any]:
-        """The objects that the hook makes of ``objects``."""
-        if not self.cloud.has("afterFind", state.class_name):
-            return objects
-        query: PFQuery[Any] = PFQuery.from_state(state)
-        request = FindRequest(
-            caller=self.caller(principal), trigger_name="afterFind", query=query, objects=objects
-        )
-        with self._engine.acting_as(principal):
-            returned = self.cloud.run("afterFind", state.class_name, request)
-        if self._is_remote("afterFind", state.class_name) and isinstance(returned, list):
-            kept = [{"className": state.class_name, **item} for item in returned if isinstance(item, dict)]
-            return [self._engine.class_for(str(item["className"])).from_json(item) for item in kept]
-        return list(returned) if isinstance(returned, list | tuple) else request.objects
 
     # -- live queries ------------------------------------------------------------------------------
 

@@ -23,9 +23,10 @@ from parsekit.query.ast import And, Constraint, KeyOfQuery, Node, Nor, Op, Or, R
 from parsekit.query.plan import shape_of
 from parsekit.query.relative_time import resolve
 from parsekit.query.state import QueryState
+from parsekit.query.subquery import wire_value
 from parsekit.query.where import check_against_schema
 from parsekit.storage.store import NeedsResults, Store
-from parsekit.values import MISSING, Pointer, Value
+from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
@@ -155,11 +156,6 @@ class Preparation:
         shape, values = shape_of(guarded, "find", guarded=True)
         compiled, rows = self._store.run(shape, values, view.ids)
         context = ResultContext(self._result_shape(compiled, layout), True)
-        root, *path = argument.key.split(".")
-        found: list[Value] = []
-        for row in rows:
-            value = context.read(root, row)
-            for part in path:
-                value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
-            found.append(None if value is MISSING else value)
-        return found
+        root = argument.key.partition(".")[0]
+        read = ((root, context.read(root, row)) for row in rows)
+        return [wire_value({key: value}, argument.key) for key, value in read]

@@ -8,6 +8,7 @@ the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
@@ -34,6 +35,7 @@ from parsekit.values import MISSING, Value
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
+    from parsekit.engine.find_hooks import FindHooks
     from parsekit.storage.compiler import Compiled
 
 __all__ = ["ReadPath"]
@@ -76,13 +78,19 @@ class ReadPath:
 
     # -- verbs -----------------------------------------------------------------------------------
 
-    def find(self, state: QueryState, principal: Principal, kind: type[PFObject] | None) -> list[Any]:
-        """The objects of a query, included ones attached."""
+    def find(
+        self,
+        state: QueryState,
+        principal: Principal,
+        kind: type[PFObject] | None,
+        hooks: FindHooks | None = None,
+    ) -> list[Any]:
+        """The objects of a query, included ones attached, through their hooks where ``hooks`` are given."""
         operation = read_operation(state)
         try:
-            return self._find(state, principal, kind, operation)
+            return self._find(state, principal, kind, operation, hooks)
         except StaleCatalog:
-            return self.retry(lambda: self._find(state, principal, kind, operation))
+            return self.retry(lambda: self._find(state, principal, kind, operation, hooks))
 
     def get(
         self,
@@ -91,6 +99,7 @@ class ReadPath:
         principal: Principal,
         kind: type[PFObject] | None,
         state: QueryState | None,
+        hooks: FindHooks | None = None,
     ) -> Any:
         """One object by id, with the projection and includes of ``state``.
 
@@ -109,7 +118,7 @@ class ReadPath:
             by_id = QueryState(class_name, where, limit=1)
         else:
             by_id = attrs.evolve(state, where=where, order=(), limit=1, skip=0, from_local=False)
-        found = self.retry(lambda: self._find(by_id, principal, kind, "get"))
+        found = self.retry(lambda: self._find(by_id, principal, kind, "get", hooks))
         if state is None and not self._store.database.in_write:
             self._prepare_get(by_id, principal)
         if not found:
@@ -121,7 +130,12 @@ class ReadPath:
         return self.retry(lambda: self._count(state, principal))
 
     def stream(
-        self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
+        self,
+        state: QueryState,
+        principal: Principal,
+        kind: type[PFObject] | None,
+        batch_size: int,
+        hooks: FindHooks | None = None,
     ) -> Iterator[Any]:
         """The objects of a query one by one, as of now, in constant memory."""
         asking = self.asking(state.class_name, principal, "find")
@@ -132,7 +146,7 @@ class ReadPath:
         with self._store.stream(shape, values, asking.view.ids, state.skip) as (compiled, rows):
             iterator = iter(rows)
             while batch := list(islice(iterator, batch_size)):
-                yield from self.objects(state, compiled, batch, asking, kind)
+                yield from self.objects(state, compiled, batch, asking, kind, hooks)
 
     def _stream_shape(self, state: QueryState, asking: Asking) -> tuple[Shape, list[Value]]:
         try:
@@ -167,7 +181,12 @@ class ReadPath:
         return Asking(view, operation, reading, layout)
 
     def _find(
-        self, state: QueryState, principal: Principal, kind: type[PFObject] | None, operation: Operation
+        self,
+        state: QueryState,
+        principal: Principal,
+        kind: type[PFObject] | None,
+        operation: Operation,
+        hooks: FindHooks | None,
     ) -> list[Any]:
         asking = self.asking(state.class_name, principal, operation)
         if asking is None:
@@ -177,9 +196,9 @@ class ReadPath:
             compiled, rows = self._run(state, "find", asking, limit)
             return self.objects(state, compiled, rows, asking, kind)
         state = with_all_includes(state, asking.layout)
-        with self._store.snapshot():
+        with nullcontext() if hooks is not None else self._store.snapshot():
             compiled, rows = self._run(state, "find", asking, limit)
-            return self.objects(state, compiled, rows, asking, kind)
+            return self.objects(state, compiled, rows, asking, kind, hooks)
 
     def _count(self, state: QueryState, principal: Principal) -> int:
         asking = self.asking(state.class_name, principal, "count")
@@ -280,6 +299,7 @@ class ReadPath:
         rows: Sequence[tuple[Any, ...]],
         asking: Asking,
         kind: type[PFObject] | None,
+        hooks: FindHooks | None = None,
     ) -> list[Any]:
         """The objects of a statement's rows: what is hidden taken away, what ``state`` includes attached."""
         partial = state.keys is not None or bool(state.exclude_keys)
@@ -289,8 +309,8 @@ class ReadPath:
             # before anything is included: a refusal by the class of a hidden pointer would tell that it is there
             _strip(objects, asking.reading.access, asking.view, _unasked(state, asking))
         if state.include or partial:
-            view = asking.view
-            attach_includes(objects, state, lambda query, ids: self.included(query, ids, view))
+            view, fetch = asking.view, self.included if hooks is None else hooks.included
+            attach_includes(objects, state, lambda query, ids: fetch(query, ids, view))
         return objects
 
     def included(self, query: QueryState, ids: int, view: PrincipalView) -> list[PFObject]:
@@ -301,7 +321,7 @@ class ReadPath:
         if layout is None:
             return []
         asking = Asking(view, operation, reading, layout)
-        compiled, rows = self._run(query, "find", asking, None)
+        compiled, rows = self._run(query, "find", asking, query.limit)
         whole = QueryState(query.class_name)  # what is included of these comes with the outer paths
         objects: list[PFObject] = self.objects(whole, compiled, rows, asking, None)
         if objects and (query.keys is not None or query.exclude_keys):

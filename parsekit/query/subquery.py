@@ -25,7 +25,15 @@ from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
 if TYPE_CHECKING:
     from parsekit.query.state import QueryState
 
-__all__ = ["Lookup", "ObjectTest", "in_query_test", "related_test", "relation_field_test", "select_test"]
+__all__ = [
+    "Lookup",
+    "ObjectTest",
+    "in_query_test",
+    "related_test",
+    "relation_field_test",
+    "select_test",
+    "wire_value",
+]
 
 ObjectTest = Callable[[Mapping[str, Value]], bool]
 
@@ -90,7 +98,7 @@ def in_query_test(
     return _lazily(make)
 
 
-def _wire_value(result: Mapping[str, Value], key: str) -> Value:
+def wire_value(result: Mapping[str, Value], key: str) -> Value:
     """The value under a dotted key of a REST answer, ``None`` without one (RestQuery.transformSelect)."""
     first, *rest = key.split(".")
     value = result.get(first, MISSING)
@@ -113,7 +121,7 @@ def select_test(
     def make() -> Test:
         results = lookup.find(argument.query)
         if rules.select_reads_wire:
-            test = in_test([_wire_value(result, argument.key) for result in results], rules, path, key)
+            test = in_test([wire_value(result, argument.key) for result in results], rules, path, key)
         else:
             test = _select_values(results, argument.key, rules, path, key)
         return negate(test) if negated else test
