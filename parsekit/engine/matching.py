@@ -60,6 +60,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DialectReads", "Division", "is_matched"]
 
+_SPOKEN = (Dialect.SERVER, Dialect.IOS_LOCAL)
+"""The dialects that law L1 is tested for; under any other rules every object is matched."""
+
 _ONLY_ID = frozenset({"objectId"})
 _NOT_STORED = frozenset({"ACL", "className"})
 
@@ -223,7 +226,7 @@ class DialectReads:
         if asking is None:
             return None
         rules = state.dialect or Dialect.SERVER
-        failures = Failures(rules, lambda key: _kinds(asking, key))
+        failures = Failures(rules, lambda key: _kinds(asking, key) if rules in _SPOKEN else None)
         where = self._prepared(state.where, asking, rules, failures)
         sure, rest = failures.divide(where)
         order = tuple(

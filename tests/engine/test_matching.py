@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -170,3 +171,12 @@ def test_ownership_through_an_array_is_no_condition_that_can_fail(engine: parsek
         query = PFQuery("Note").under(LOCAL)
         assert query.find() == [mine]
         assert query.count() == 1
+
+
+def test_rules_that_sql_does_not_speak_are_matched_row_by_row(engine: parsekit.ParseEngine) -> None:
+    dated = save(day=datetime(2024, 1, 1, tzinfo=UTC), n=1)
+    query = PFQuery("Note").where_key("n", less_than=2).where_key("day", contained_in=[dated["day"]])
+    assert query.find() == [dated]
+    live = query.under(Dialect.LIVE_MATCHER)
+    assert live.find() == []  # two dates are never identical there
+    assert live.explain().in_row_order == ("n $lt", "day $in")
