@@ -6,6 +6,10 @@ other way around (``parse_answer``). Frames are JSON texts (parse_server.md sect
     client -> server    connect   subscribe   update   unsubscribe
     server -> client    connected   subscribed   unsubscribed   create/update/enter/leave/delete   error
 
+An extension, for clients that want to lose nothing while they are away: a ``subscribe`` with ``resumeFrom`` (a
+sequence number, or ``null`` for none yet) is answered with sequence numbers, and the last one handled is what to
+resume from.
+
 What a subscription means is said elsewhere (``subscription``, ``dispatcher``); objects stay REST JSON here.
 """
 
@@ -84,12 +88,17 @@ class SubscribedQuery:
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class Subscribe:
-    """W3. ``replaces`` is the message ``update``: the subscription of this number is replaced silently."""
+    """W3. ``replaces`` is the message ``update``: the subscription of this number is replaced silently.
+
+    ``numbered`` says that the client wants sequence numbers, ``resume_from`` which one it has handled last.
+    """
 
     request_id: int
     query: SubscribedQuery
     session_token: str | None = attrs.field(default=None, repr=False)
     replaces: bool = False
+    numbered: bool = False
+    resume_from: int | None = None
 
     @property
     def op(self) -> str:
@@ -119,12 +128,19 @@ class Connected:
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class Subscribed:
-    """W4: the answer to ``subscribe`` and to ``update``."""
+    """W4: the answer to ``subscribe`` and to ``update``.
+
+    To a client that asked for sequence numbers also the one from which events count and, where they cannot be told from
+    the one it had, why not (``gap``), and the query's result to begin anew with.
+    """
 
     op: ClassVar[str] = "subscribed"
     client_id: str = attrs.field(metadata=_wire("clientId"))
     request_id: int = attrs.field(metadata=_wire("requestId"))
     installation_id: str | None = attrs.field(default=None, metadata=_wire("installationId"))
+    sequence: int | None = attrs.field(default=None, metadata=_wire("sequence"))
+    gap: str | None = attrs.field(default=None, metadata=_wire("gap"))
+    results: list[JSON] | None = attrs.field(default=None, metadata=_wire("results"))
 
 
 @final
@@ -141,13 +157,17 @@ class Unsubscribed:
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class ObjectEvent:
-    """W6. ``object`` and ``original`` are REST JSON with ``className`` and ``__type``."""
+    """W6. ``object`` and ``original`` are REST JSON with ``className`` and ``__type``.
+
+    ``sequence`` is what to resume from once the event is handled, for clients that asked for such numbers.
+    """
 
     op: EventKind
     client_id: str = attrs.field(metadata=_wire("clientId"))
     request_id: int = attrs.field(metadata=_wire("requestId"))
     object: Mapping[str, JSON] = attrs.field(metadata=_wire("object"))
     original: Mapping[str, JSON] | None = attrs.field(default=None, metadata=_wire("original"))
+    sequence: int | None = attrs.field(default=None, metadata=_wire("sequence"))
 
 
 @final
@@ -222,6 +242,8 @@ def _subscribe_json(message: Subscribe) -> dict[str, JSON]:
     json: dict[str, JSON] = {"op": message.op, "requestId": message.request_id, "query": query}
     if message.session_token is not None:
         json["sessionToken"] = message.session_token
+    if message.numbered:
+        json["resumeFrom"] = message.resume_from
     return json
 
 
@@ -294,6 +316,8 @@ _CHECKS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
     "requestId": ("a number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "code": ("a number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
     "reconnect": ("a boolean", lambda value: isinstance(value, bool)),
+    "sequence": ("a number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    "results": ("a list", lambda value: isinstance(value, list)),
     "object": ("an object", lambda value: isinstance(value, Mapping)),
     "original": ("an object", lambda value: isinstance(value, Mapping)),
 }
@@ -337,7 +361,10 @@ def _read_subscribe(json: Mapping[str, JSON]) -> Subscribe:
         raise ProtocolProblem(f"{json['op']}: query must be an object", request_id=number)
     if token is not None and not isinstance(token, str):
         raise ProtocolProblem(f"{json['op']}: sessionToken must be a string", request_id=number)
-    _refuse_others(json, {"op", "requestId", "query", "sessionToken"})
+    resume_from = json.get("resumeFrom")
+    if resume_from is not None and (not isinstance(resume_from, int) or isinstance(resume_from, bool)):
+        raise ProtocolProblem(f"{json['op']}: resumeFrom must be a number or null", request_id=number)
+    _refuse_others(json, {"op", "requestId", "query", "sessionToken", "resumeFrom"})
     class_name, where = query.get("className"), query.get("where")
     if not isinstance(class_name, str) or not isinstance(where, Mapping):
         raise ProtocolProblem(f"{json['op']}: query needs a className and a where object", request_id=number)
@@ -347,7 +374,14 @@ def _read_subscribe(json: Mapping[str, JSON]) -> Subscribe:
         keys=_names(query, "keys", number) or _names(query, "fields", number),
         watch=_names(query, "watch", number),
     )
-    return Subscribe(request_id=number, query=asked, session_token=token, replaces=json.get("op") == "update")
+    return Subscribe(
+        request_id=number,
+        query=asked,
+        session_token=token,
+        replaces=json.get("op") == "update",
+        numbered="resumeFrom" in json,
+        resume_from=resume_from,
+    )
 
 
 def _names(

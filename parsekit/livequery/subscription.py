@@ -87,6 +87,7 @@ class Subscription(Generic[T]):
         self._queue: deque[Occurrence] = deque()
         self._handlers: dict[str, list[Handler]] = {}
         self._error_handlers: list[Callable[[Exception], Any]] = []
+        self._ready: Callable[[], object] | None = None
         self._changed = threading.Condition(threading.Lock())
         self._attentive = False
         self._thread: threading.Thread | None = None
@@ -158,6 +159,15 @@ class Subscription(Generic[T]):
             )
         self._taken_by = way
 
+    def on_ready(self, tell: Callable[[], object]) -> None:
+        """Call ``tell()`` whenever there is something to take with ``next(0)``, and when the subscription ends.
+
+        It is called in the thread that committed the change, once for each event: it must be quick and may not raise.
+        """
+        self._ready = tell
+        if self._queue or self._closed:
+            tell()
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the handlers have handled all that is queued now; whether they did within ``timeout`` seconds."""
         with self._changed:
@@ -228,6 +238,8 @@ class Subscription(Generic[T]):
             with self._changed:
                 self._ensure_thread()
                 self._changed.notify_all()
+        if self._ready is not None:
+            self._ready()
         return True
 
     def catch_up(self, occurrence: Occurrence) -> None:
@@ -252,6 +264,8 @@ class Subscription(Generic[T]):
             if self._handlers or self._error_handlers:
                 self._ensure_thread()
             self._changed.notify_all()
+        if self._ready is not None:
+            self._ready()
 
     # -- the handlers' thread ----------------------------------------------------------------------
 

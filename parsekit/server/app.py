@@ -11,10 +11,11 @@ The application may be served as it is, or mounted in another one; it takes path
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from parsekit.server.faults import HttpError, no_route
 from parsekit.server.http import (
@@ -34,11 +35,13 @@ from parsekit.server.service import Service
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
+    from parsekit.server.live_socket import LiveSocket
 
 __all__ = ["App", "create_app"]
 
 _LOG: Final = logging.getLogger("parsekit.server")
 _THREADS: Final = 8
+T = TypeVar("T")
 _REPLACED_S: Final = 5.0
 _FAULT: Final = Response(500, {"code": 1, "message": "Internal server error."})
 
@@ -61,11 +64,15 @@ class App:
         self.service = service
         self._before = before
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="parsekit-request")
+        self._sockets: set[LiveSocket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def put(self, service: Service) -> None:
         """Answer with another service from now on."""
         old, self.service = self.service, service
         old.replaced.set()
+        for socket in list(self._sockets):
+            socket.renew()
 
     def entered(self) -> Service:
         """The service, kept open until its ``end()``."""
@@ -79,6 +86,8 @@ class App:
         """Serve one connection, as ASGI has it."""
         if scope["type"] == "http":
             await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._live(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
 
@@ -95,6 +104,41 @@ class App:
     def close(self) -> None:
         """End the threads, once what they are doing is done."""
         self._threads.shutdown()
+
+    # -- live queries ----------------------------------------------------------------------------
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.websockets import WebSocket
+
+        from parsekit.server.live_socket import LiveSocket
+
+        socket = LiveSocket(self, WebSocket(scope, receive, send))
+        self._sockets.add(socket)
+        try:
+            await socket.serve()
+        finally:
+            self._sockets.discard(socket)
+
+    async def in_thread(self, do: Callable[[Service], T]) -> T:
+        """What ``do`` gives, which is called in a thread of the pool with the service, whose engine stays open."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._done, do)
+
+    def _done(self, do: Callable[[Service], T]) -> T:
+        service = self.entered()
+        try:
+            return do(service)
+        finally:
+            service.end()
+
+    def aside(self, do: Callable[[], Any]) -> None:
+        """Have something done in a thread of the pool that nobody waits for."""
+        with contextlib.suppress(RuntimeError):  # the threads have ended, and everything with them
+            self._threads.submit(do)
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Keep a task until it is done."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # -- REST ------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
 from parsekit.server.files import file_url
+from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 from parsekit.server.writes import read_body
@@ -112,11 +113,11 @@ def delete(call: Call, class_name: str, object_id: str) -> Response:
 def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
     """An object as a row of an answer, its files with the URLs that this server has for them."""
     entry = obj.to_fields_json()
-    add_urls(call, entry)
+    add_urls(call.options, entry)
     return entry
 
 
-def add_urls(call: Call, entry: dict[str, JSON]) -> None:
+def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
     """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
     for value in entry.values():
         for item in value if type(value) is list else (value,):
@@ -124,9 +125,9 @@ def add_urls(call: Call, entry: dict[str, JSON]) -> None:
                 continue
             kind = item.get("__type")
             if kind == "File" and "url" not in item:
-                item["url"] = file_url(call, item["name"])
+                item["url"] = file_url(options, item["name"])
             elif kind == "Object":
-                add_urls(call, item)
+                add_urls(options, item)
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

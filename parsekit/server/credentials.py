@@ -17,11 +17,20 @@ import attrs
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, loads
 from parsekit.errors import InvalidJsonError
+from parsekit.server.addresses import is_among
 from parsekit.server.faults import unauthorized
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request
 
-__all__ = ["Credentials", "Upload", "key_principal", "read_credentials", "read_upload"]
+__all__ = [
+    "Credentials",
+    "Upload",
+    "key_principal",
+    "read_credentials",
+    "read_upload",
+    "same_key",
+    "sender",
+]
 
 _CLIENT_KEYS: Final = ("rest_key", "javascript_key", "client_key", "windows_key")
 _HEADERS: Final = {
@@ -90,13 +99,13 @@ def read_upload(request: Request, options: ServerOptions) -> Upload:
     """
     found = {"app_id": request.headers.get("x-parse-application-id")}
     found.update(_basic(request.headers.get("authorization"), options))
-    if _same(found["app_id"], options.app_id):
+    if same_key(found["app_id"], options.app_id):
         return Upload(request, {}, request.body)
     try:
         body = loads(request.body)
     except InvalidJsonError:
         raise unauthorized() from None
-    if not isinstance(body, dict) or not _same(_text(body.get("_ApplicationId")), options.app_id):
+    if not isinstance(body, dict) or not same_key(_text(body.get("_ApplicationId")), options.app_id):
         raise unauthorized()
     content_type = _text(body.get("_ContentType"))
     if content_type is not None:
@@ -118,8 +127,8 @@ def read_credentials(request: Request, body: dict[str, JSON], options: ServerOpt
     """
     found = {name: request.headers.get(header) for name, header in _HEADERS.items()}
     found.update(_basic(request.headers.get("authorization"), options))
-    if not _same(found["app_id"], options.app_id):
-        if not _same(_text(body.get("_ApplicationId")), options.app_id):
+    if not same_key(found["app_id"], options.app_id):
+        if not same_key(_text(body.get("_ApplicationId")), options.app_id):
             raise unauthorized()
         found["javascript_key"] = _text(body.get("_JavaScriptKey"))
         for name, key in _BODY.items():
@@ -127,9 +136,7 @@ def read_credentials(request: Request, body: dict[str, JSON], options: ServerOpt
                 found[name] = _text(body[key]) if name != "context" else body[key]
     rest = {key: value for key, value in body.items() if key not in _STRIPPED}
     installation = found["installation_id"]
-    principal = _key_principal(found, options, installation)
-    if principal is None and not _client_key_matches(found, options):
-        raise unauthorized()
+    principal = sender(found, options, request.client_host)
     return Credentials(
         principal, found["session_token"] or None, installation, _context(found["context"]), rest
     )
@@ -138,31 +145,52 @@ def read_credentials(request: Request, body: dict[str, JSON], options: ServerOpt
 def key_principal(request: Request, options: ServerOptions) -> Principal | None:
     """Who the keys in the headers say it is, where a route needs none; ``None`` for a client."""
     found = {name: request.headers.get(header) for name, header in _HEADERS.items()}
-    return _key_principal(found, options, found["installation_id"])
+    return _key_principal(found, options, request.client_host)
+
+
+def sender(found: Mapping[str, str | None], options: ServerOptions, client_host: str) -> Principal | None:
+    """Who sent these keys; ``None`` for a client, whose session decides.
+
+    Raises:
+        HttpError: 403, no key that matches, or a master key from where it may not be sent.
+    """
+    principal = _key_principal(found, options, client_host)
+    if principal is None and not _client_key_matches(found, options):
+        raise unauthorized()
+    return principal
 
 
 def _key_principal(
-    found: Mapping[str, str | None], options: ServerOptions, installation: str | None
+    found: Mapping[str, str | None], options: ServerOptions, client_host: str
 ) -> Principal | None:
-    if _same(found["maintenance_key"], options.maintenance_key):
-        # SAFETY: the maintenance key was sent.
+    if same_key(found.get("maintenance_key"), options.maintenance_key):
+        _check_host(client_host, options.maintenance_key_ips)
+        # SAFETY: the maintenance key was sent, from where it may be.
         return Principal.maintenance()
-    if _same(found["master_key"], options.master_key):
-        # SAFETY: the master key was sent.
-        return Principal.master(installation_id=installation)
-    if _same(found["master_key"], options.read_only_master_key):
+    if same_key(found.get("master_key"), options.master_key):
+        _check_host(client_host, options.master_key_ips)
+        # SAFETY: the master key was sent, from where it may be.
+        return Principal.master(installation_id=found.get("installation_id"))
+    if same_key(found.get("master_key"), options.read_only_master_key):
+        _check_host(client_host, options.read_only_master_key_ips)
         # SAFETY: the read-only master key was sent; every write is refused by acl.policy.
         return Principal.read_only_master()
     return None
 
 
+def _check_host(client_host: str, allowed: tuple[str, ...]) -> None:
+    # SAFETY: a master key that is sent from elsewhere is answered as a wrong one.
+    if not is_among(client_host, allowed):
+        raise unauthorized()
+
+
 def _client_key_matches(found: Mapping[str, str | None], options: ServerOptions) -> bool:
     keys = {name: getattr(options, name) for name in _CLIENT_KEYS}
     configured = {name: key for name, key in keys.items() if key is not None}
-    return not configured or any(_same(found[name], key) for name, key in configured.items())
+    return not configured or any(same_key(found.get(name), key) for name, key in configured.items())
 
 
-def _same(given: str | None, key: str | None) -> bool:
+def same_key(given: str | None, key: str | None) -> bool:
     """Whether a key was sent rightly, in a time that does not depend on how much of it is right."""
     return given is not None and key is not None and hmac.compare_digest(given.encode(), key.encode())
 
@@ -183,7 +211,7 @@ def _basic(header: str | None, options: ServerOptions) -> dict[str, str | None]:
     start = "javascript-key="
     if key.startswith(start):
         return {"app_id": app_id, "javascript_key": key.removeprefix(start)}
-    return {"app_id": app_id, "master_key": key} if _same(app_id, options.app_id) else {}
+    return {"app_id": app_id, "master_key": key} if same_key(app_id, options.app_id) else {}
 
 
 def _context(given: JSON) -> dict[str, JSON]:

@@ -28,7 +28,7 @@ from parsekit.server.credentials import key_principal
 from parsekit.server.faults import HttpError, error_body
 from parsekit.server.guards import require_master
 from parsekit.server.media_types import content_type_of, extension_for, extension_of
-from parsekit.server.options import FileDownload, FileUpload
+from parsekit.server.options import FileDownload, FileUpload, ServerOptions
 from parsekit.server.requests import Call, Request, Response
 from parsekit.server.routing import Router
 from parsekit.server.scanning import check_keywords
@@ -39,9 +39,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~A-Za-z0-9]+")
 _OLD_NAME: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}-")
 
 
-def file_url(call: Call, name: str) -> str:
+def file_url(options: ServerOptions, name: str) -> str:
     """Where a file can be fetched (FilesController.expandFilesInObject)."""
-    options = call.options
     if options.file_key is not None:
         old = None
         if name.startswith("tfss-"):
@@ -81,7 +80,7 @@ def _upload(call: Call) -> Response:
         raise FileSaveError("Invalid file upload.")
     file = _new_file(call, name, content_type, about)
     kept = call.engine.filing.save(file, call.principal, keep_name=call.options.preserve_file_name)
-    url = kept.url or file_url(call, kept.name)
+    url = kept.url or file_url(call.options, kept.name)
     return Response(201, {"url": url, "name": kept.name}, {"Location": url})
 
 

@@ -20,6 +20,9 @@ __all__ = ["run"]
 
 _SHUTDOWN_S: Final = 10
 _BACKLOG: Final = 2048
+_PING_S: Final = 10.0
+"""How often a WebSocket is pinged, and how long it may take to answer (W17)."""
+_FRAME_BYTES: Final = 1024 * 1024
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -66,6 +69,9 @@ def run(app: App, host: str, port: int, ready: Callable[[str], Any]) -> None:
             proxy_headers=False,  # SAFETY: who a client is decides on masterKeyIps; trustProxy says whom to believe
             server_header=False,
             ws="websockets-sansio",
+            ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S,
+            ws_max_size=_FRAME_BYTES,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=_SHUTDOWN_S,
         )

@@ -17,7 +17,7 @@ __all__ = ["ROUTES"]
 def _read(call: Call) -> Response:
     found = call.engine.config.read(call.principal)
     params = {key: encode_value(value) for key, value in found.params.items()}
-    add_urls(call, params)
+    add_urls(call.options, params)
     body: dict[str, JSON] = {"params": params}
     if found.master_only is not None:
         body["masterKeyOnly"] = dict(found.master_only)

@@ -16,7 +16,7 @@ from tests.server.serving import Client, serving
 
 ORACLE = (
     ":memory:", "--app-id", "oracle", "--master-key", "master", "--rest-key", "rest", "--maintenance-key", "maint",
-    "--mount", "/parse", "--test-mode",
+    "--javascript-key", "js", "--mount", "/parse", "--test-mode",
 )  # fmt: skip
 KEYS = {"X-Parse-Application-Id": "oracle", "X-Parse-REST-API-Key": "rest"}
 _BATCH = 100
