@@ -63,12 +63,14 @@ def mail_for(
     user_id: str,
     username: str | None,
     app_name: str,
+    app_id: str | None,
     public_server_url: str | None,
 ) -> Mail:
     """The message that Parse Server's defaults would send (UserController.defaultVerificationEmail)."""
     link = None
     if public_server_url is not None:
-        link = f"{public_server_url.rstrip('/')}/apps/{quote(app_name)}/{_PAGES[kind]}?token={quote(token)}"
+        app = quote(app_id or app_name)
+        link = f"{public_server_url.rstrip('/')}/apps/{app}/{_PAGES[kind]}?token={quote(token)}"
     way = f"Click here to {{}} it:\n{link}" if link else f"Your code to {{}} it:\n{token}"
     if kind == "verify_email":
         subject = f"Please verify your e-mail for {app_name}"

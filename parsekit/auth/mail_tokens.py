@@ -17,6 +17,8 @@ from parsekit.errors import (
     EmailMissingError,
     EmailNotFoundError,
     InternalServerError,
+    InvalidValueError,
+    ObjectNotFoundError,
     OtherCauseError,
 )
 from parsekit.query.ast import And, Constraint, Or
@@ -68,19 +70,46 @@ class MailTokens:
     def request_verification(self, email: Value) -> None:
         """Send the mail once more.
 
+        Nothing happens for an address that is nobody's or is verified already, unless
+        ``email_verify_success_on_invalid_email`` is off.
+
         Raises:
             EmailMissingError, EmailAddressError, EmailNotFoundError: 204, 125, 205.
             OtherCauseError: -1, the address is verified already. InternalServerError: 1, there is nobody
                 to send it.
         """
         address = self._address(email)
-        # SAFETY: Parse answers here whether there is such a user; nothing else of the user is given out.
         found = self._users(Constraint("email", "$eq", address))
-        if not found:
+        verified = bool(found) and bool(found[0].get("emailVerified"))
+        if found and not verified:
+            self._send_again(found[0])
+        # SAFETY: only where the application wants it does the answer say whether there is such a user.
+        elif not self._options.email_verify_success_on_invalid_email:
+            if verified:
+                raise OtherCauseError(f"Email {address} is already verified.")
             raise EmailNotFoundError(f"No user found with email {address}")
-        user = found[0]
-        if user.get("emailVerified"):
-            raise OtherCauseError(f"Email {address} is already verified.")
+
+    def resend(self, *, username: str | None, token: str | None) -> None:
+        """Send the mail once more to the user of a name or of an earlier token, as the page of a link asks.
+
+        Raises:
+            ObjectNotFoundError: 101, there is no such user, or the address is verified.
+        """
+        accounts = self._accounts
+        self._adapter()
+        user = None
+        if token:
+            reader = accounts.engine.store.database.reader()
+            holders = users_with_secret(reader, accounts.layout, "verify_token", token)
+            user = accounts.user(holders[0]) if holders else None
+        elif username:
+            found = self._users(Constraint("username", "$eq", username))
+            user = found[0] if found else None
+        if user is None or user.get("emailVerified") or (username and user.get("username") != username):
+            raise ObjectNotFoundError()
+        self._send_again(user)
+
+    def _send_again(self, user: Any) -> None:
         accounts = self._accounts
         with accounts.engine.store.write() as connection:
             secrets = accounts.secrets_of(connection, user.object_id)
@@ -88,7 +117,9 @@ class MailTokens:
                 self._new_verification(secrets)
                 write_secret(connection, accounts.layout, user.object_id, secrets.to_text())
             token = str(secrets.verify_token)
-            self._send_later("verify_email", user.object_id, address, user.get("username"), token)
+            self._send_later(
+                "verify_email", user.object_id, str(user.get("email")), user.get("username"), token
+            )
         accounts.engine.after_commit()
 
     def _reusable(self, secrets: UserSecrets) -> bool:
@@ -118,8 +149,12 @@ class MailTokens:
 
     # -- passwords -------------------------------------------------------------------------------------
 
-    def request_password_reset(self, email: Value) -> None:
+    def request_password_reset(
+        self, email: Value, *, expired_token: Value = None, principal: Principal | None = None
+    ) -> None:
         """Send a mail with which the user of this address (or of it as a username) may set a password.
+
+        A user whose token has expired may be named by it instead.
 
         Nothing happens for an unknown address, unless ``reset_password_success_on_invalid_email`` is off.
 
@@ -127,6 +162,8 @@ class MailTokens:
             EmailMissingError, EmailAddressError, EmailNotFoundError: 204, 125, 205.
             InternalServerError: 1, there is nobody to send it.
         """
+        if expired_token:
+            email = self._address_of(expired_token) or email
         address = self._address(email)
         no_email = Constraint("email", "$exists", False)
         by_name = And((Constraint("username", "$eq", address), no_email))
@@ -137,6 +174,8 @@ class MailTokens:
                 return
             raise EmailNotFoundError("A user with that email does not exist.")
         user, accounts, now = found[0], self._accounts, self._now_ms()
+        hooks = accounts.engine.hooks
+        hooks.around_session("beforePasswordResetRequest", user, principal or Principal.anonymous())
         with accounts.engine.store.write() as connection:
             secrets = accounts.secrets_of(connection, user.object_id)
             lasts = secrets.reset_expires is not None and secrets.reset_expires > now
@@ -148,6 +187,34 @@ class MailTokens:
             token = str(secrets.reset_token)
             self._send_later("reset_password", user.object_id, address, user.get("username"), token)
         accounts.engine.after_commit()
+
+    def _address_of(self, token: Value) -> str | None:
+        """The address of the user with a reset token that has expired."""
+        if not isinstance(token, str):
+            raise InvalidValueError("token must be a string")
+        accounts = self._accounts
+        reader = accounts.engine.store.database.reader()
+        for user_id in users_with_secret(reader, accounts.layout, "reset_token", token):
+            expires = accounts.secrets_of(reader, user_id).reset_expires
+            if expires is not None and expires < self._now_ms():
+                email = accounts.user(user_id).get("email")
+                return email if isinstance(email, str) else None
+        return None
+
+    def check_reset_token(self, token: str) -> None:
+        """Whether a token can be used now.
+
+        Raises:
+            OtherCauseError: -1, it is unknown, used or expired.
+        """
+        accounts = self._accounts
+        reader = accounts.engine.store.database.reader()
+        found = users_with_secret(reader, accounts.layout, "reset_token", token) if token else []
+        if not found:
+            raise OtherCauseError(_BAD_RESET)
+        expires = accounts.secrets_of(reader, found[0]).reset_expires
+        if expires is not None and expires < self._now_ms():
+            raise OtherCauseError("The password reset link has expired")
 
     def reset_password(self, token: str, new_password: str) -> None:
         """Use a token: set the password and end the user's sessions.
@@ -204,6 +271,7 @@ class MailTokens:
             user_id=user_id,
             username=username,
             app_name=options.app_name,
+            app_id=options.app_id,
             public_server_url=options.public_server_url,
         )
         self._accounts.engine.outbox.call_later(lambda: adapter.send(mail))

@@ -103,8 +103,11 @@ class AuthOptions:
     prevent_signup_with_unverified_email: bool = False
     email_verify_token_validity_duration: float | None = None
     email_verify_token_reuse_if_valid: bool = False
+    email_verify_success_on_invalid_email: bool = True
     email_adapter: MailAdapter | None = None
     app_name: str = "parsekit"
+    app_id: str | None = None
+    """What links in mails name the application by; ``None`` for its name."""
     public_server_url: str | None = None
     random_bytes: Callable[[int], bytes] = attrs.field(default=secrets.token_bytes, repr=False)
 

@@ -42,7 +42,7 @@ _ENGINE: Final = (
     "installation",
 )
 _NOT_FROM_OUTSIDE: Final = frozenset(
-    {"passwordCost", "randomBytes", "auth", "emailAdapter", "publicServerUrl"}
+    {"passwordCost", "randomBytes", "auth", "emailAdapter", "publicServerUrl", "appId"}
 )
 _IDLE: Final = frozenset(
     {
@@ -146,7 +146,7 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     found = read_fields(ServerOptions, place, server, problems)
     if problems or found is None:
         raise OptionError(problems)
-    auth["public_server_url"] = found.public_url
+    auth["public_server_url"], auth["app_id"] = found.public_url, found.app_id
     return Configuration(found, {**engine, "auth": AuthOptions(**auth)})
 
 

@@ -24,6 +24,7 @@ from parsekit.server import (
     features,
     files,
     functions,
+    pages,
     pushes,
     reports,
     schemas,
@@ -40,7 +41,7 @@ from parsekit.server.routing import Route, Router
 __all__ = ["Dispatcher", "route_table"]
 
 _MODULES: Final = (
-    features, files, schemas, aggregates, functions, webhooks, settings, pushes, reports, users, classes,
+    features, files, pages, schemas, aggregates, functions, webhooks, settings, pushes, reports, users, classes,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "FileUpload",
     "IdempotencyOptions",
     "LiveQueryOptions",
+    "PagesOptions",
     "RateLimit",
     "RequestComplexity",
     "SecurityOptions",
@@ -88,6 +89,17 @@ class LiveQueryOptions:
     """``liveQuery``: the classes that may be subscribed to, each a regular expression; ``None`` for all of them."""
 
     class_names: tuple[str, ...] | None = None
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
+class PagesOptions:
+    """``pages``: the pages of links in mails. ``custom_urls`` maps a page's name (``passwordReset``) to an address to
+    which is redirected with the page's parameters; ``force_redirect`` redirects wherever a page would be sent.
+    """
+
+    custom_urls: Mapping[str, str] = attrs.field(factory=dict)
+    force_redirect: bool = False
 
 
 @final
@@ -177,6 +189,7 @@ class ServerOptions:
     """The key of files that old Parse applications left on ``files.parsetfss.com`` and ``files.parse.com``."""
     preserve_file_name: bool = False
     idempotency_options: IdempotencyOptions = attrs.field(factory=IdempotencyOptions)
+    pages: PagesOptions = attrs.field(factory=PagesOptions)
     live_query: LiveQueryOptions = attrs.field(factory=LiveQueryOptions)
     request_keyword_denylist: tuple[Mapping[str, JSON], ...] = _DENYLIST
     request_complexity: RequestComplexity = attrs.field(factory=RequestComplexity)

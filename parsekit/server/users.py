@@ -116,7 +116,9 @@ def _update_user(call: Call) -> Response:
 
 
 def _request_password_reset(call: Call) -> Response:
-    call.engine.accounts.mail_tokens.request_password_reset(call.body.get("email"))
+    call.engine.accounts.mail_tokens.request_password_reset(
+        call.body.get("email"), expired_token=call.body.get("token"), principal=call.principal
+    )
     return Response(200, {})
 
 
