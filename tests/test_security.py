@@ -57,6 +57,31 @@ def test_why_an_update_is_refused_or_allowed(engine: ParseEngine) -> None:
         assert not told.allowed and "ACL: no entry grants write to the principal" in told.steps
 
 
+def test_which_roles_somebody_has_is_told_to_them_and_to_masters(engine: ParseEngine) -> None:
+    ada, bob = PFUser.sign_up("ada", password="pw"), PFUser.sign_up("bob", password="pw")
+    acl = PFACL.from_json({"*": {"read": True}, "role:secret club": {"write": True}})
+    with engine.acting_as_master():
+        club, parent = PFRole("inner", acl=PFACL()), PFRole("secret club", acl=PFACL())
+        club.users.add_object(bob)
+        PFObject.save_all([club, parent])
+        parent.roles.add_object(club)
+        parent.save()
+        kept = PFObject("Kept", tax="1", ACL=acl)
+        kept.save()
+        whole = engine.explain_access(kept, bob, "update")
+    with engine.acting_as(bob):
+        assert engine.explain_access(kept, bob, "update") == whole
+    assert (
+        'role: "secret club", because the user is in "inner", which is listed by "secret club"' in whole.steps
+    )
+    assert 'ACL: the entry "role:secret club" grants write' in whole.steps
+    with engine.acting_as(ada):
+        told = engine.explain_access(kept, bob, "update")
+    assert told.allowed
+    assert "ACL: the entry of a role grants write" in told.steps
+    assert not any("club" in step or "inner" in step for step in told.steps)
+
+
 def test_what_a_find_hides_is_the_masters_to_know(engine: ParseEngine) -> None:
     ada = PFUser.sign_up("ada", password="pw")
     with engine.acting_as_master():
@@ -64,7 +89,7 @@ def test_what_a_find_hides_is_the_masters_to_know(engine: ParseEngine) -> None:
             PFObject("Kept", tax=str(number), ACL=PFACL() if number else PFACL.with_user(ada)).save()
         told = engine.explain_find(QueryState("Kept"), ada)
         assert (told.shown, dict(told.hidden), told.hidden_fields) == (1, {"ACL": 2}, {"tax"})
-        assert "1 objects shown, 2 hidden" in str(told)
+        assert "1 object shown, 2 hidden" in str(told)
         anybody = engine.explain_find(QueryState("Kept"), Principal.anonymous())
         assert dict(anybody.hidden) == {"class-level permissions": 3}
     with pytest.raises(OperationForbiddenError):

@@ -7,8 +7,8 @@ The explanation is the policy's own decision told step by step, not a second set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, final
 
 import attrs
 
@@ -19,11 +19,15 @@ from parsekit.acl.principal import Principal, principal_ids
 from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, refers_to
 from parsekit.acl.roles import Role, RoleGraph
 from parsekit.acl.system import missing_object
+from parsekit.codec import JSON
 from parsekit.errors import ParseError
 from parsekit.schema import ClassSchema
 from parsekit.values import Value
 
-__all__ = ["AccessExplanation", "explain_access"]
+__all__ = ["AccessExplanation", "explain_access", "explain_each"]
+
+_ROLE_STEP: Final = "role: "
+_BY_ROLE: Final = 'ACL: the entry "role:'
 
 
 @final
@@ -45,6 +49,28 @@ class AccessExplanation:
     def __str__(self) -> str:
         return "\n".join(self.steps)
 
+    def without_roles(self) -> AccessExplanation:
+        """The same without the names of roles, for whoever has no business to know which ones somebody has."""
+        steps = []
+        for step in self.steps:
+            if step.startswith(_BY_ROLE):
+                _, _, grants = step.rpartition('" ')
+                steps.append(f"ACL: the entry of a role {grants}")
+            elif not step.startswith(_ROLE_STEP):
+                steps.append(step)
+        return attrs.evolve(self, steps=tuple(steps))
+
+    def to_json(self) -> dict[str, JSON]:
+        """As the command line prints it."""
+        return {
+            "className": self.class_name,
+            "operation": self.operation,
+            "allowed": self.allowed,
+            "steps": list(self.steps),
+            "error": None if self.error is None else {"code": self.error.code, "error": self.error.message},
+            "hiddenFields": sorted(self.hidden_fields),
+        }
+
 
 def explain_access(
     class_schema: ClassSchema | None,
@@ -62,6 +88,31 @@ def explain_access(
     ``object_fields`` are all fields of the object as stored, its ACL (JSON or ``PFACL``) under the key
     ``ACL``; ``roles`` are all roles there are. For a ``create`` only the class counts.
     """
+    told = explain_each(
+        class_schema,
+        class_name,
+        operation,
+        principal,
+        (object_fields,),
+        roles=roles,
+        during=during,
+        protected_defaults=protected_defaults,
+    )
+    return next(told)
+
+
+def explain_each(
+    class_schema: ClassSchema | None,
+    class_name: str,
+    operation: Operation,
+    principal: Principal,
+    objects: Iterable[Mapping[str, Value]],
+    *,
+    roles: Iterable[Role] = (),
+    during: WriteKind = "update",
+    protected_defaults: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+) -> Iterator[AccessExplanation]:
+    """``explain_access`` for each of many objects of a class; what does not depend on the object is found out once."""
     paths = {} if principal.user_id is None else RoleGraph(roles).paths_of(principal.user_id)
     decision = decide(
         class_schema,
@@ -72,11 +123,25 @@ def explain_access(
         during=during,
         protected_defaults=protected_defaults,
     )
-    steps = [_who(principal), *_role_steps(paths), decision.step]
+    common = (_who(principal), *_role_steps(paths), decision.step)
     access = decision.outcome
-    if isinstance(access, ParseError):
-        steps.append(f"verdict: {operation} is refused with error {access.code}")
-        return AccessExplanation(class_name, operation, False, tuple(steps), access)
+    for fields in objects:
+        if isinstance(access, ParseError):
+            steps = (*common, f"verdict: {operation} is refused with error {access.code}")
+            yield AccessExplanation(class_name, operation, False, steps, access)
+        else:
+            yield _explained(access, decision, operation, principal, paths, fields, list(common))
+
+
+def _explained(
+    access: Access,
+    decision: Decision,
+    operation: Operation,
+    principal: Principal,
+    paths: Mapping[str, tuple[str, ...]],
+    object_fields: Mapping[str, Value],
+    steps: list[str],
+) -> AccessExplanation:
     owned = _ownership_steps(decision, object_fields, principal, steps)
     granted = _acl_step(access, object_fields, principal, paths, steps)
     allowed = owned and granted
@@ -86,8 +151,8 @@ def explain_access(
     verdict = "allowed" if allowed else "refused; the object looks as if it were not there"
     steps.append(f"verdict: {operation} is {verdict}")
     silent = allowed or operation in ("find", "count")
-    error = None if silent else missing_object(class_name, operation, principal)
-    return AccessExplanation(class_name, operation, allowed, tuple(steps), error, hidden)
+    error = None if silent else missing_object(access.class_name, operation, principal)
+    return AccessExplanation(access.class_name, operation, allowed, tuple(steps), error, hidden)
 
 
 def _who(principal: Principal) -> str:
@@ -95,7 +160,7 @@ def _who(principal: Principal) -> str:
 
 
 def _role_steps(paths: Mapping[str, tuple[str, ...]]) -> list[str]:
-    return [f'role: "{name}", {_how(path)}' for name, path in sorted(paths.items())]
+    return [f'{_ROLE_STEP}"{name}", {_how(path)}' for name, path in sorted(paths.items())]
 
 
 def _how(path: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from parsekit.cli.output import Column, cell_of, note, objects, print_json, prin
 from parsekit.cli.session import AsJson, Database, UsageError, Who, check_class, open_database, parsed_json
 from parsekit.codec import JSON
 
-__all__ = ["register"]
+__all__ = ["query_of", "register"]
 
 ClassName = Annotated[str, Parameter(help="The class.")]
 Where = Annotated[str | None, Parameter(help='Conditions as JSON, such as {"stage": "won"}.')]
@@ -53,7 +53,7 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Print the objects of a class that match."""
-    query = _query(class_name, where, order=order, limit=limit, skip=skip, include=include, keys=keys)
+    query = query_of(class_name, where, order=order, limit=limit, skip=skip, include=include, keys=keys)
     with open_database(database, who) as engine:
         check_class(engine, class_name)
         rows = [obj.to_fields_json() for obj in query.find()]
@@ -75,7 +75,7 @@ def count(
     as_json: AsJson = False,
 ) -> None:
     """Print how many objects of a class match."""
-    query = _query(class_name, where)
+    query = query_of(class_name, where)
     with open_database(database, who) as engine:
         check_class(engine, class_name)
         found = query.count()
@@ -97,7 +97,7 @@ def get(
     as_json: AsJson = False,
 ) -> None:
     """Print one object."""
-    query = _query(class_name, None, include=include, keys=keys)
+    query = query_of(class_name, None, include=include, keys=keys)
     with open_database(database, who) as engine:
         check_class(engine, class_name)
         row = query.get(object_id).to_fields_json()
@@ -124,7 +124,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Print how a query would run: conditions, SQL, SQLite's plan, and the indexes it lacks."""
-    query = _query(class_name, where, order=order, limit=limit, skip=skip, include=include, keys=keys)
+    query = query_of(class_name, where, order=order, limit=limit, skip=skip, include=include, keys=keys)
     with open_database(database, who) as engine:
         check_class(engine, class_name)
         explanation = query.explain()
@@ -134,7 +134,7 @@ def explain(
         sys.stdout.write(f"{explanation}\n")
 
 
-def _query(class_name: str, where: str | None, **options: str | int | None) -> PFQuery[Any]:
+def query_of(class_name: str, where: str | None, **options: str | int | None) -> PFQuery[Any]:
     """The query of the options, which are REST's parameters."""
     conditions = parsed_json("--where", where)
     if conditions is not None and not isinstance(conditions, dict):

@@ -25,6 +25,7 @@ __all__ = [
     "describe",
     "open_database",
     "parsed_json",
+    "user_named",
 ]
 
 Database = Annotated[Path, Parameter(help="The database file.")]
@@ -63,18 +64,25 @@ class Who:
             with engine.acting_as_master():
                 yield
         elif self.as_user is not None:
-            with engine.acting_as(_user_named(engine, self.as_user)):
+            with engine.acting_as(user_named(engine, self.as_user, "--as")):
                 yield
         else:
             yield
 
 
-def _user_named(engine: ParseEngine, username: str) -> Any:
+def user_named(engine: ParseEngine, username: str, option: str) -> Any:
+    """The user that an option of the command line names.
+
+    Raises:
+        EngineError: there is no such user.
+    """
     # SAFETY: looks up one user by name, for somebody who holds the file.
     with engine.acting_as_master():
         found = PFQuery[Any]("_User").where_key("username", equal_to=username).limit(1).find()
     if not found:
-        raise EngineError(f"--as {username}: there is no such user. Fix: check the name, or use --as-master")
+        raise EngineError(
+            f"{option} {username}: there is no such user. Fix: check the name, or use --as-master"
+        )
     return found[0]
 
 

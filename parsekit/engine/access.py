@@ -1,22 +1,23 @@
 """Why? The reasons for which a principal may or may not do something, out of the policy itself.
 
-``explain_access`` is about one object and may be asked by anybody about what they may read. ``explain_find``
-tells how many objects a query hides and through what; as the numbers tell of existence, only a master may
-ask.
+``explain_access`` is about one object and may be asked by anybody about what they may read; which roles somebody
+has is told to that user and to masters. ``explain_find`` tells how many objects a query hides and through what;
+as the numbers tell of existence, only a master may ask.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
 from parsekit.acl.clp import Operation
-from parsekit.acl.explain import AccessExplanation, explain_access
+from parsekit.acl.explain import AccessExplanation, explain_access, explain_each
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import forbidden
+from parsekit.codec import JSON
 from parsekit.errors import ObjectNotFoundError
 from parsekit.object import PFObject
 from parsekit.query.state import QueryState
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
 
 __all__ = ["FindExplanation", "explain_find", "explain_object"]
+
+_AT_A_TIME: Final = 1_000
 
 
 @final
@@ -42,11 +45,21 @@ class FindExplanation:
 
     def __str__(self) -> str:
         total = sum(self.hidden.values())
-        lines = [f"{self.class_name}: {self.shown} objects shown, {total} hidden"]
+        shown = "1 object" if self.shown == 1 else f"{self.shown} objects"
+        lines = [f"{self.class_name}: {shown} shown, {total} hidden"]
         lines += [f"  {count} by {reason}" for reason, count in sorted(self.hidden.items())]
         if self.hidden_fields:
             lines.append(f"  hidden fields: {', '.join(sorted(self.hidden_fields))}")
         return "\n".join(lines)
+
+    def to_json(self) -> dict[str, JSON]:
+        """As the command line prints it."""
+        return {
+            "className": self.class_name,
+            "shown": self.shown,
+            "hidden": dict(sorted(self.hidden.items())),
+            "hiddenFields": sorted(self.hidden_fields),
+        }
 
 
 def explain_object(
@@ -67,7 +80,11 @@ def explain_object(
     elif operation != "create":
         raise ObjectNotFoundError(hint="the object has not been saved; only its create can be explained")
     schema = engine.schema.get(class_name)
-    return explain_access(schema, class_name, operation, principal, fields, roles=engine.store.roles())
+    told = explain_access(schema, class_name, operation, principal, fields, roles=engine.store.roles())
+    # SAFETY: who is in which role is not everybody's to know.
+    if asking.bypasses_permissions or principal.user_id in (None, asking.user_id):
+        return told
+    return told.without_roles()
 
 
 def explain_find(
@@ -84,12 +101,12 @@ def explain_find(
     schema, roles = engine.schema.get(state.class_name), engine.store.roles()
     everything = attrs.evolve(state, limit=-1, skip=0, order=(), keys=None, exclude_keys=(), include=())
     # SAFETY: as above.
-    found = engine.reads.find(everything, Principal.master(), None)
+    found = engine.reads.stream(everything, Principal.master(), None, _AT_A_TIME)
     hidden: Counter[str] = Counter()
     hidden_fields: set[str] = set()
     shown = 0
-    for obj in found:
-        told = explain_access(schema, state.class_name, "find", principal, _fields_of(obj), roles=roles)
+    fields = map(_fields_of, found)
+    for told in explain_each(schema, state.class_name, "find", principal, fields, roles=roles):
         if told.allowed:
             shown += 1
             hidden_fields |= told.hidden_fields
