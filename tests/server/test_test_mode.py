@@ -168,7 +168,7 @@ def test_mail_goes_to_a_webhook(call: Client) -> None:
     assert mail["method"] == "sendVerificationEmail"
     assert mail["options"]["appName"] == "unused"
     assert mail["options"]["user"]["email"] == "ada@example.com"
-    assert mail["options"]["link"].startswith("http://localhost:8378/1/apps/unused/verify_email?token=")
+    assert mail["options"]["link"].startswith("http://localhost:8378/1/apps/app/verify_email?token=")
 
 
 def test_other_machines_may_not(mode: TestMode) -> None:
