@@ -28,9 +28,9 @@ from parsekit.livequery.conditions import dependencies, settled
 from parsekit.livequery.dispatcher import Dispatcher
 from parsekit.livequery.events import Event, Fields, Occurrence
 from parsekit.livequery.explain import Arrival, explain_arrival
+from parsekit.livequery.groups import Subscriber, simple_key
 from parsekit.livequery.images import Transition, change_transition, journal_transitions
 from parsekit.livequery.observed import ObservedGroups, ObservedList
-from parsekit.livequery.registry import Subscriber
 from parsekit.livequery.resume import replayed
 from parsekit.livequery.subscription import DEFAULT_CAPACITY, Subscription
 from parsekit.object import PFObject
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveQueries"]
 
 _ATTEMPTS: Final = 100
+_NOTHING: Final[frozenset[str]] = frozenset()
 _UNGROUPABLE: Final = frozenset({"Array", "Object", "Relation", "GeoPoint", "Polygon", "File"})
 
 
@@ -174,17 +175,33 @@ class LiveQueries:
             raise NotOfferedError(
                 f"subscribe: only what the server stores can be followed, under {' or '.join(d.name for d in dialects)}"
             )
+        operation = read_operation(state)
+        reading = engine.view(binding.principal).reading(state.class_name, operation)
+        access = reading.access
+        if not reading.unusable and not state.order and self._is_plain(state):
+            return _Checked(state.where, operation, access, _NOTHING)
         if rules == Dialect.SERVER:
             described = engine.schema.get(state.class_name)
             fields = {} if described is None else described.fields
             check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
-        operation = read_operation(state)
-        access = engine.view(binding.principal).reading(state.class_name, operation).access
         check_query_fields(state, access, binding.principal)
         check_keys(access, watch, "watch")
         where = settled(state.where, engine.options.clock())
         depends = dependencies(attrs.evolve(state, where=where), self._relation_target, self._target)
         return _Checked(where, operation, access, depends)
+
+    def _is_plain(self, state: QueryState) -> bool:
+        """Whether a query compares fields with scalars only, which no type of a field refuses, and no relations."""
+        simple = simple_key(state.where)
+        described = self._engine.schema.get(state.class_name)
+        if simple is None or described is None:
+            return simple is not None
+        fields = described.fields
+        for key, *_ in simple:
+            field = fields.get(str(key).partition(".")[0])
+            if field is not None and field.type == "Relation":
+                return False
+        return True
 
     def _target(self, class_name: str, key: str) -> str | None:
         described = self._engine.schema.get(class_name)
@@ -212,7 +229,7 @@ class LiveQueries:
             return
         self._listening = True
         self._schema = self._engine.schema
-        self.position = self._last_sequence()
+        self.position = self._engine.outbox.last_sequence = self._last_sequence()
         self._engine.on_changes(self._committed)
         if self._shared:
             self._watch = FileWatch(self._engine.store, self._foreign)
@@ -251,6 +268,8 @@ class LiveQueries:
 
     def _advance(self) -> int:
         """Match everything that is committed by now; the position reached."""
+        if not self._shared and self._engine.outbox.last_sequence == self.position:
+            return self.position  # nobody else writes, and all of ours was matched
         last = self._last_sequence()
         if last > self.position:
             if len(self._dispatcher):

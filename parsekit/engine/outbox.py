@@ -31,6 +31,8 @@ class Outbox:
         self._mine = threading.local()
         self._delivering = threading.RLock()
         self.listeners: list[Listener] = []
+        self.last_sequence = -1
+        """The journal number of the newest change committed here since somebody listens."""
         self.publish = self._pending.append
         """Put down a change. Inside ``Store.write()`` only, as the two below."""
         self.call_later = self._calls.append
@@ -56,6 +58,7 @@ class Outbox:
         if self._pending:
             if self.listeners:
                 self._ready.append(tuple(self._pending))
+                self.last_sequence = self._pending[-1].sequence
             self._pending.clear()
         if self._calls:
             mine: list[Callable[[], None]] = self._mine.__dict__.setdefault("calls", [])

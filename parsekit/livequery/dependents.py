@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import final
 
-from parsekit.livequery.registry import Audience
+from parsekit.livequery.groups import Audience
+from parsekit.livequery.rights import Rights
 from parsekit.query.ast import Node
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import Lookup, Predicate, compile_predicate
@@ -27,14 +28,14 @@ class Dependent:
     predicate: Predicate
 
     def __init__(
-        self, text: str, class_name: str, where: Node, depends: frozenset[str], audience: Audience
+        self, text: str, class_name: str, where: Node, depends: frozenset[str], rights: Rights
     ) -> None:
         self.text = text
         self.class_name = class_name
         self.where = where
         self.state = QueryState(class_name, where)
         self.depends = depends
-        self.audience = audience
+        self.audience = Audience(rights, self)
         self.members: set[str] = set()
 
     def compile(self, lookup: Lookup) -> None:

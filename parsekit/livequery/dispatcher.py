@@ -18,7 +18,7 @@ The dispatcher reads nothing itself: ``Reader`` is what it asks of the engine. I
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 import attrs
 
@@ -26,10 +26,12 @@ from parsekit.errors import ParseError
 from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.dependents import Dependent
 from parsekit.livequery.events import Fields, Occurrence, kind_of_event
+from parsekit.livequery.groups import Audience, Group, Subscriber
 from parsekit.livequery.images import Transition
-from parsekit.livequery.registry import Audience, ClassIndex, Group, Subscriber
+from parsekit.livequery.registry import ClassIndex
 from parsekit.livequery.rights import Rights
 from parsekit.livequery.showing import Showing
+from parsekit.livequery.viewers import NOBODY, Viewers
 from parsekit.query.ast import ALWAYS
 from parsekit.query.dialect import Dialect
 
@@ -41,6 +43,13 @@ if TYPE_CHECKING:
     from parsekit.query.state import QueryState
 
 __all__ = ["Dispatcher", "Reader"]
+
+_FEW: Final = 6
+_VERDICTS: Final[dict[str, tuple[bool, bool]]] = {
+    "both": (True, True),
+    "before": (True, False),
+    "after": (False, True),
+}
 
 
 class Reader(Protocol):
@@ -83,14 +92,15 @@ class Dispatcher:
         self._dependents: dict[str, dict[str, Dependent]] = {}
         self._depending: dict[str, dict[Dependent, None]] = {}
         self._rights: dict[_RightsKey, Rights] = {}
-        self._holders: dict[Rights, dict[Audience, Group | Dependent]] = {}
+        self._holders: dict[Rights, dict[Audience, None]] = {}
         self._keys: dict[Rights, _RightsKey] = {}
-        self._places: dict[Subscriber, tuple[Audience, Group | Dependent]] = {}
+        self._viewers: dict[str, Viewers] = {}
+        self._audiences: dict[Subscriber, Audience] = {}
         self._buffer: dict[Subscriber, list[Occurrence]] | None = None
         self._dead: list[Subscriber] = []
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._audiences)
 
     # -- who listens -----------------------------------------------------------------------------
 
@@ -112,14 +122,22 @@ class Dispatcher:
             place = self._dependent(subscription.state, where, rights, depends)
             audience = place.audience
         else:
-            rules = subscription.state.dialect or Dialect.SERVER
-            place = self._indexes.setdefault(class_name, ClassIndex()).group(class_name, where, rules)
-            found = place.audiences.get(principal)
-            audience = place.audiences[principal] = Audience(rights) if found is None else found
-        self._rights[key], self._keys[rights] = rights, key
-        self._holders.setdefault(rights, {})[audience] = place
+            place = self._group(subscription.state.dialect or Dialect.SERVER, class_name, where)
+            found = place.audiences.get(rights)
+            audience = place.audiences[rights] = Audience(rights, place) if found is None else found
+        if key not in self._rights:
+            self._rights[key], self._keys[rights] = rights, key
+            self._holders[rights] = {}
+            self._viewers.setdefault(class_name, Viewers()).add(rights)
+        self._holders[rights][audience] = None
         audience.subscriptions.append(subscription)
-        self._places[subscription] = (audience, place)
+        self._audiences[subscription] = audience
+
+    def _group(self, rules: Dialect, class_name: str, where: Node) -> Group:
+        index = self._indexes.get(class_name)
+        if index is None:
+            index = self._indexes[class_name] = ClassIndex()
+        return index.group(class_name, where, rules)
 
     def _dependent(
         self, state: QueryState, where: Node, rights: Rights, depends: frozenset[str]
@@ -128,7 +146,7 @@ class Dispatcher:
         text = repr((where, rights.principal))
         found = of_class.get(text)
         if found is None:
-            found = Dependent(text, state.class_name, where, depends, Audience(rights))
+            found = Dependent(text, state.class_name, where, depends, rights)
             found.members = self._reader.matching_ids(found.state, rights.principal)
             found.compile(self._reader.lookup(state.class_name, rights.principal))
             of_class[text] = found
@@ -138,9 +156,10 @@ class Dispatcher:
 
     def remove(self, subscription: Subscriber) -> None:
         """Deliver nothing more to ``subscription``."""
-        audience, place = self._places.pop(subscription, (None, None))
-        if audience is None or place is None:
+        audience = self._audiences.pop(subscription, None)
+        if audience is None:
             return
+        place: Group | Dependent = audience.place
         audience.subscriptions.remove(subscription)
         if audience.subscriptions:
             return
@@ -150,24 +169,21 @@ class Dispatcher:
         if not holders:
             del self._holders[rights]
             del self._rights[self._keys.pop(rights)]
+            self._viewers[place.class_name].discard(rights)
         class_name = place.class_name
         if isinstance(place, Dependent):
             del self._dependents[class_name][place.text]
             for name in place.depends:
                 del self._depending[name][place]
             return
-        del place.audiences[rights.principal]
+        del place.audiences[rights]
         if not place.audiences:
             self._indexes[class_name].discard(place)
-
-    def place_of(self, subscription: Subscriber) -> tuple[Audience, Group | Dependent] | None:
-        """Where a subscription stands, ``None`` when it is closed."""
-        return self._places.get(subscription)
 
     @property
     def subscriptions(self) -> list[Subscriber]:
         """Everybody."""
-        return list(self._places)
+        return list(self._audiences)
 
     # -- what happened -----------------------------------------------------------------------------
 
@@ -185,7 +201,8 @@ class Dispatcher:
             ids = touched.setdefault(transition.class_name, set())
             first = transition.object_id not in ids
             final = finals.get((transition.class_name, transition.object_id))
-            self._dispatch(Showing(transition, first=first, final=final), transition.class_name, first=first)
+            showing = Showing(transition, first=first, final=final)
+            self._dispatch(showing, transition.class_name, first=first, same_rights=not renewed)
             ids.add(transition.object_id)
         self._rescan(renewed, touched, position)
         for dependent in dirty:
@@ -204,8 +221,13 @@ class Dispatcher:
             self._rights[key] = new
             self._keys[new] = self._keys.pop(old)
             self._holders[new] = self._holders.pop(old)
-            for audience, place in self._holders[new].items():
+            self._viewers[key.class_name].discard(old)
+            self._viewers[key.class_name].add(new)
+            for audience in self._holders[new]:
+                place: Group | Dependent = audience.place
                 audience.previous, audience.rights = old, new
+                if isinstance(place, Group):
+                    place.audiences[new] = place.audiences.pop(old)
                 renewed[audience] = place
                 self._check(audience, place)
         return renewed
@@ -223,25 +245,54 @@ class Dispatcher:
         names = self._depending if everything else changed
         return list(dict.fromkeys(item for name in names for item in self._depending.get(name, ())))
 
-    def _dispatch(self, showing: Showing, class_name: str, *, first: bool) -> None:
+    def _dispatch(self, showing: Showing, class_name: str, *, first: bool, same_rights: bool) -> None:
         index = self._indexes.get(class_name)
         if index is not None:
-            for group in index.candidates(showing.before, showing.after):
-                self._match(group, showing, first=first)
+            for groups, sight in index.candidates(showing.before, showing.after):
+                verdict = _VERDICTS.get(sight)
+                if verdict is not None and same_rights:
+                    self._match(groups, showing, *verdict)
+                    continue
+                for group in groups:
+                    was, holds = verdict or self._tested(group, showing, steady=sight == "steady")
+                    if not (was or holds):
+                        continue
+                    if same_rights:
+                        self._match((group,), showing, was, holds)
+                    else:
+                        self._match_each(group, showing, was, holds, first=first)
         for dependent in self._dependents.get(class_name, {}).values():
             self._match_dependent(dependent, showing, first=first)
 
-    def _match(self, group: Group, showing: Showing, *, first: bool) -> None:
+    def _tested(self, group: Group, showing: Showing, *, steady: bool) -> tuple[bool, bool]:
+        """Whether the group's conditions held before the change and hold after it."""
         before, after, predicate = showing.before, showing.after, group.predicate
         try:
-            was = before is not None and predicate(before)
             holds = after is not None and predicate(after)
+            return holds if steady else before is not None and predicate(before), holds
         except ParseError as error:
             if not group.rules.refused_is_no_match:
                 self._fail(group.audiences.values(), error)
+            return False, False
+
+    def _match(self, groups: Iterable[Group], showing: Showing, was: bool, holds: bool) -> None:
+        """Tell those who saw the object or see it, of groups that ask for it, under rights that stay the same."""
+        viewers = self._viewers.get(showing.class_name)
+        if viewers is None:
             return
-        if not (was or holds):
-            return
+        saw = showing.viewers_before(viewers) if was else NOBODY
+        sees = showing.viewers_after(viewers) if holds else NOBODY
+        known = sees if saw is sees else saw | sees
+        for group in groups:
+            audiences = group.audiences
+            # few at a time are asked one by one, many by their common members
+            common = audiences if len(audiences) < _FEW else known.intersection(audiences)
+            for rights in common:
+                if rights in known:
+                    self._tell(audiences[rights], showing, rights in saw, rights in sees, rights)
+
+    def _match_each(self, group: Group, showing: Showing, was: bool, holds: bool, *, first: bool) -> None:
+        """As ``_match`` where somebody's rights are changing: the first change of an object is seen with the old."""
         for audience in group.audiences.values():
             new = audience.rights
             old = audience.previous if first else new
@@ -266,16 +317,17 @@ class Dispatcher:
         kind = kind_of_event(was, holds, showing.before, showing.after)
         if kind is None:
             return
+        new = audience.rights
+        whole = showing.whole(kind, old, new)
         for subscription in audience.subscriptions:
-            if (
-                subscription.watch
-                and kind in ("update", "create")
-                and not showing.touches(subscription.watch)
-            ):
+            watch, projection = subscription.watch, subscription.projection
+            if watch and kind in ("update", "create") and not showing.touches(watch):
                 continue
-            self._deliver(
-                subscription, showing.occurrence(kind, old, audience.rights, subscription.projection)
-            )
+            occurrence = whole if projection is None else showing.occurrence(kind, old, new, projection)
+            if self._buffer is not None:
+                self._buffer.setdefault(subscription, []).append(occurrence)
+            elif not subscription.deliver(occurrence):
+                self._dead.append(subscription)
 
     # -- objects that did not change ----------------------------------------------------------------
 
@@ -325,12 +377,6 @@ class Dispatcher:
 
     # -- delivery ------------------------------------------------------------------------------------
 
-    def _deliver(self, subscription: Subscriber, occurrence: Occurrence) -> None:
-        if self._buffer is not None:
-            self._buffer.setdefault(subscription, []).append(occurrence)
-        elif not subscription.deliver(occurrence):
-            self._dead.append(subscription)
-
     def _flush(self) -> None:
         buffer, self._buffer = self._buffer, None
         for subscription, occurrences in (buffer or {}).items():
@@ -339,7 +385,9 @@ class Dispatcher:
                 if following == occurrence.sequence:
                     # more of the same number follow: it is not done with before the last of them
                     occurrence = attrs.evolve(occurrence, resume_from=occurrence.sequence - 1)
-                self._deliver(subscription, occurrence)
+                if not subscription.deliver(occurrence):
+                    self._dead.append(subscription)
+                    break
         for subscription in self._dead:
             self.remove(subscription)
         self._dead.clear()

@@ -33,16 +33,16 @@ class Rights:
     Rights with the same ``lens`` show the same of every object.
     """
 
-    __slots__ = ("_conjunct", "_ids", "access", "lens", "principal")
+    __slots__ = ("access", "conjunct", "ids", "lens", "principal")
 
     def __init__(self, principal: Principal, ids: frozenset[str] | None, access: Access | None) -> None:
         self.principal = principal
         self.access = access
         # SAFETY: without ids no ACL is tested; the view gives none to masters alone.
-        self._ids = None if access is None or access.acl is None else ids
-        self._conjunct: Predicate | None = None
+        self.ids = None if access is None or access.acl is None else ids
+        self.conjunct: Predicate | None = None
         if access is not None and access.conjunct is not None:
-            self._conjunct = compile_predicate(access.conjunct, Dialect.SERVER)
+            self.conjunct = compile_predicate(access.conjunct, Dialect.SERVER)
         self.lens: Hashable = self._lens()
 
     def _lens(self) -> Hashable:
@@ -54,15 +54,15 @@ class Rights:
 
     def same_as(self, other: Rights) -> bool:
         """Whether both see the same objects and the same of them."""
-        return self.access == other.access and self._ids == other._ids
+        return self.access == other.access and self.ids == other.ids
 
     def sees(self, fields: Fields, allowed: frozenset[str]) -> bool:
         """Whether the principal may see the object; ``allowed`` is ``readers_of`` it."""
         if self.access is None:
             return False
-        if self._ids is not None and allowed.isdisjoint(self._ids):
+        if self.ids is not None and allowed.isdisjoint(self.ids):
             return False
-        return self._conjunct is None or self._conjunct(fields)
+        return self.conjunct is None or self.conjunct(fields)
 
     def shown(self, fields: Fields) -> Fields:
         """The object without what the principal does not see; nothing of it without access."""

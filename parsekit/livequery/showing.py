@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, final
 from parsekit.livequery.events import EventKind, Fields, Occurrence
 from parsekit.livequery.images import Transition
 from parsekit.livequery.rights import Rights, readers_of
+from parsekit.livequery.viewers import NOBODY, Seeing, Viewers
 from parsekit.query.paths import fan_out
 from parsekit.values import MISSING, Missing, Value
 
@@ -44,6 +45,7 @@ class Showing:
 
     __slots__ = (
         "_after_readers", "_before_readers", "_final", "_first", "_made", "_saw", "_sees", "_shown", "_transition",
+        "_updates", "_viewers_after", "_viewers_before",
     )  # fmt: skip
 
     def __init__(self, transition: Transition, *, first: bool = True, final: Fields | None = None) -> None:
@@ -56,15 +58,23 @@ class Showing:
         self._after_readers = (
             self._before_readers if transition.before is transition.after else readers_of(transition.after)
         )
+        self._viewers_before: Seeing | None = None
+        self._viewers_after: Seeing | None = None
         self._saw: dict[Rights, bool] = {}
         self._sees: dict[Rights, bool] = {}
         self._shown: dict[tuple[Hashable, Projection | None, bool], Fields] = {}
+        self._updates: dict[Hashable, Occurrence] = {}
         self._made: dict[tuple[EventKind, bool, Hashable, Hashable, Projection | None], Occurrence] = {}
 
     @staticmethod
     def unchanged(class_name: str, fields: Fields, sequence: int) -> Showing:
         """An object that stayed as it is, while others or rights changed at ``sequence``."""
         return Showing(Transition(sequence, class_name, fields["objectId"], fields, fields))
+
+    @property
+    def class_name(self) -> str:
+        """The class of the object."""
+        return self._transition.class_name
 
     @property
     def object_id(self) -> str:
@@ -103,6 +113,28 @@ class Showing:
             self._sees[rights] = known
         return known
 
+    def viewers_before(self, viewers: Viewers) -> Seeing:
+        """Those who may see the object as it was, as ``saw`` says of each."""
+        known = self._viewers_before
+        if known is None:
+            fields = self._transition.before
+            known = NOBODY if fields is None else viewers.of(fields, self._before_readers)
+            if known and not self._first and self._final is not None:
+                known = known & viewers.of(*self._final)
+            self._viewers_before = known
+        return known
+
+    def viewers_after(self, viewers: Viewers) -> Seeing:
+        """Those who may see the object as it is, as ``sees`` says of each."""
+        known = self._viewers_after
+        if known is None:
+            fields = self._transition.after
+            known = NOBODY if fields is None else viewers.of(fields, self._after_readers)
+            if known and self._final is not None:
+                known = known & viewers.of(*self._final)
+            self._viewers_after = known
+        return known
+
     def shows_otherwise(self, old: Rights, new: Rights) -> bool:
         """Whether an object that both may see shows something else under the new rights."""
         if old.lens == new.lens:
@@ -114,12 +146,24 @@ class Showing:
         before, after = self._transition.before, self._transition.after
         return any(_value_at(before, key) != _value_at(after, key) for key in keys)
 
+    def whole(self, kind: EventKind, old: Rights, new: Rights) -> Occurrence:
+        """The event for who had the rights ``old`` and has ``new``, without a projection."""
+        if old is not new or kind != "update":
+            return self.occurrence(kind, old, new, None)
+        made = self._updates.get(new.lens)
+        if made is None:
+            made = self._updates[new.lens] = self.occurrence(kind, old, new, None)
+        return made
+
     def occurrence(
         self, kind: EventKind, old: Rights, new: Rights, projection: Projection | None
     ) -> Occurrence:
         """The event for who had the rights ``old`` and has ``new``."""
-        gone = kind in ("leave", "delete") and not self.sees(new)
-        known_before = kind in ("update", "leave", "enter") and self.saw(old)
+        if kind == "update" and old is new:  # who stays in the audience saw the object and sees it
+            gone, known_before = False, True
+        else:
+            gone = kind in ("leave", "delete") and not self.sees(new)
+            known_before = kind in ("update", "leave", "enter") and self.saw(old)
         key = (kind, gone, old.lens if gone else new.lens, old.lens if known_before else None, projection)
         made = self._made.get(key)
         if made is None:

@@ -35,6 +35,7 @@ __all__ = ["DEFAULT_CAPACITY", "LiveSource", "Subscription"]
 DEFAULT_CAPACITY: Final = 1_000
 _GRACE_S: Final = 1.0
 """How long a handler thread waits for more before it ends."""
+_MAKING: Final = threading.Lock()
 _LOG: Final = logging.getLogger("parsekit.livequery")
 
 T = TypeVar("T")
@@ -64,6 +65,12 @@ class Subscription(Generic[T]):
     ``resume_gap`` says why, and it is the query's result at ``start``, to begin anew with.
     """
 
+    __slots__ = (
+        "_attentive", "_binding", "_capacity", "_closed", "_condition", "_error_handlers", "_failure", "_handlers",
+        "_handling", "_queue", "_ready", "_source", "_taken_by", "_thread", "fresh_result", "kind", "projection",
+        "resume_gap", "start", "state", "watch",
+    )  # fmt: skip
+
     def __init__(
         self,
         source: LiveSource,
@@ -85,22 +92,32 @@ class Subscription(Generic[T]):
         self._binding = binding
         self._capacity = capacity
         self._queue: deque[Occurrence] = deque()
-        self._handlers: dict[str, list[Handler]] = {}
-        self._error_handlers: list[Callable[[Exception], Any]] = []
+        # made when somebody needs them: there may be very many subscriptions
+        self._handlers: dict[str, list[Handler]] | None = None
+        self._error_handlers: tuple[Callable[[Exception], Any], ...] = ()
+        self._condition: threading.Condition | None = None
         self._ready: Callable[[], object] | None = None
-        self._changed = threading.Condition(threading.Lock())
         self._attentive = False
         self._thread: threading.Thread | None = None
         self._taken_by: str | None = None
         self._closed = False
         self._failure: Exception | None = None
-        self._accepted = 0
         self._handling = False
 
     @property
     def principal(self) -> Principal:
         """Under whom the subscription runs."""
         return self._binding.principal
+
+    @property
+    def _changed(self) -> threading.Condition:
+        made = self._condition
+        if made is None:
+            with _MAKING:
+                made = self._condition
+                if made is None:
+                    made = self._condition = threading.Condition(threading.Lock())
+        return made
 
     @property
     def is_closed(self) -> bool:
@@ -140,12 +157,14 @@ class Subscription(Generic[T]):
 
     def on_error(self, handler: H) -> H:
         """Call ``handler(error)`` when a handler fails, the queue overflows, or the query can no longer be tested."""
-        self._error_handlers.append(handler)
+        self._error_handlers += (handler,)
         return handler
 
     def _handle(self, kind: EventKind | str, handler: H) -> H:
         self._take_by("handlers")
         with self._changed:
+            if self._handlers is None:
+                self._handlers = {}
             self._handlers.setdefault(kind, []).append(handler)
             self._attentive = True
             self._ensure_thread()
@@ -226,13 +245,13 @@ class Subscription(Generic[T]):
 
     def deliver(self, occurrence: Occurrence) -> bool:
         """Queue an event; ``False`` when the queue was full, which closes the subscription."""
+        queue = self._queue
         if self._closed:
             return False
-        if len(self._queue) >= self._capacity:
-            self.fail(SubscriptionLagged(self._accepted))
+        if len(queue) >= self._capacity:
+            self.fail(SubscriptionLagged(queue[-1].resume_from if queue else self.start))
             return False
-        self._queue.append(occurrence)
-        self._accepted = occurrence.resume_from
+        queue.append(occurrence)
         # whoever takes sets the flag before it looks at the queue, so that no event is overlooked
         if self._attentive:
             with self._changed:
@@ -246,11 +265,10 @@ class Subscription(Generic[T]):
         """Queue an event of the past, beyond the capacity, which is for what happens from now on."""
         self._capacity += 1
         self._queue.append(occurrence)
-        self._accepted = occurrence.resume_from
 
     def begin(self, position: int) -> None:
         """Events count from ``position`` on."""
-        self.start = self._accepted = position
+        self.start = position
 
     def fail(self, error: Exception) -> None:
         """Close with an error, which arrives after the events that are queued."""
@@ -315,7 +333,8 @@ class Subscription(Generic[T]):
             return
         if event is None:
             return
-        for handler in [*self._handlers.get(event.kind, ()), *self._handlers.get("", ())]:
+        found = self._handlers or {}
+        for handler in [*found.get(event.kind, ()), *found.get("", ())]:
             try:
                 handler(event)
             except Exception as error:  # noqa: BLE001 - the user's code may raise anything, and harms only itself

@@ -8,27 +8,72 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsekit.livequery.conditions import settled
+from parsekit.livequery.conditions import live_predicate, settled
 from parsekit.livequery.diffs import diff_lists
+from parsekit.livequery.groups import Group
 from parsekit.livequery.registry import ClassIndex
+from parsekit.query.ast import And, Constraint
+from parsekit.query.dialect import Dialect
 from tests.strategies_queries import things, trees
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 
 
+numbers = st.one_of(st.integers(-3, 12), st.floats(-3, 12), st.sampled_from([1e300, -1e300, 5e-324]))
+bounds = st.builds(Constraint, st.just("n"), st.sampled_from(["$lt", "$lte", "$gt", "$gte"]), numbers)
+texts = st.builds(Constraint, st.just("s"), st.just("$eq"), st.sampled_from(["", "a", "b", "Acme"]))
+ranges = bounds | st.builds(lambda a, b: And((a, b)), bounds, texts) | st.builds(
+    lambda low, high, key: And((Constraint(key, "$gte", low), Constraint(key, "$lt", high))),
+    numbers, numbers, st.sampled_from(["n", "a"]),
+)  # fmt: skip
+
+
+def _group(index: ClassIndex, where: Any, rules: Dialect) -> Group:
+    return index.group("Thing", where, rules)
+
+
+def _holds(group: Group, image: dict[str, Any] | None) -> bool:
+    return image is not None and live_predicate(group.where, group.rules)(image)
+
+
+def _check(index: ClassIndex, groups: list[Group], before: Any, after: Any) -> None:
+    """What holds for an image is found once, and what is said of it without a test is so."""
+    found = [(group, sight) for part, sight in index.candidates(before, after) for group in part]
+    assert len({group for group, _ in found}) == len(found)
+    sights = dict(found)
+    for group in groups:
+        was, holds = _holds(group, before), _holds(group, after)
+        sight = sights.get(group)
+        if sight is None:
+            assert not (was or holds)
+        elif sight == "steady":
+            assert was == holds
+        elif sight != "unknown":
+            assert (was, holds) == (sight in ("both", "before"), sight in ("both", "after"))
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(trees, min_size=1, max_size=8), st.lists(things(), min_size=1, max_size=3))
-def test_candidates_contain_every_match(wheres: list[Any], objects: list[dict[str, Any]]) -> None:
+@given(
+    st.lists(st.one_of(trees, ranges), min_size=1, max_size=8),
+    st.lists(things(), min_size=1, max_size=3),
+    st.sampled_from([Dialect.SERVER, Dialect.LIVE_MATCHER]),
+)
+def test_candidates_contain_every_match(
+    wheres: list[Any], objects: list[dict[str, Any]], rules: Dialect
+) -> None:
     index = ClassIndex()
-    groups = [index.group("Thing", settled(where, NOW)) for where in wheres]
+    groups = [_group(index, settled(where, NOW), rules) for where in wheres]
+    images: list[dict[str, Any] | None] = [None]
     for number, fields in enumerate(objects):
-        image = {**fields, "objectId": f"x{number}", "createdAt": NOW, "updatedAt": NOW}
-        found = index.candidates(image)
-        assert {id(group) for group in groups if group.predicate(image)} <= set(map(id, found))
+        images.append({**fields, "objectId": f"x{number}", "createdAt": NOW, "updatedAt": NOW})
+    for before in images:
+        for after in images:
+            _check(index, groups, before, after)
     for group in dict.fromkeys(groups):
         index.discard(group)
     assert len(index) == 0
-    assert not any(index.candidates(fields) for fields in objects)
+    assert not any(index.candidates(None, fields) for fields in objects)
+    assert not index.keys
 
 
 @given(
