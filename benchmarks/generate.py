@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from parsekit.bench.data import Crm, Row
 
-__all__ = ["add_arguments", "objects", "write"]
+__all__ = ["add_arguments", "fields_of", "objects", "write"]
 
 _TARGETS: Final = {
     "company": "Company",
@@ -34,10 +34,11 @@ def objects(crm: Crm) -> Iterator[dict[str, Any]]:
         ("Activity", crm.activity_rows()),
     ):
         for row in rows:
-            yield {"className": class_name, **_fields(row, acls)}
+            yield {"className": class_name, **fields_of(row, acls)}
 
 
-def _fields(row: Row, acls: list[dict[str, dict[str, bool]]]) -> dict[str, Any]:
+def fields_of(row: Row, acls: list[dict[str, dict[str, bool]]]) -> dict[str, Any]:
+    """A row in Parse's form; its ACL from ``acls``."""
     fields: dict[str, Any] = {}
     for key, value in row.items():
         if key == "acl":

@@ -45,16 +45,16 @@ def write(runs: Sequence[Run], stem: Path) -> None:
     axes.axvline(1, color="#444444", linewidth=1.4, zorder=1)
     for place in places.values():
         axes.axhline(place, color="#e3e3e3", linewidth=0.7, zorder=0.5)
-    for run in runs:
-        _peers(axes, run, places, several=len(runs) > 1)
     _engine(axes, runs[0], rows, places)
+    for run in runs:
+        _peers(axes, run, places, runs[0])
     _frame(axes, runs, rows, places)
     figure.savefig(stem.with_suffix(".png"), dpi=_DPI, metadata={"Software": None})
     figure.savefig(stem.with_suffix(".svg"), metadata={"Date": None})
     pyplot.close(figure)
 
 
-def _peers(axes: Any, run: Run, places: dict[str, int], *, several: bool) -> None:
+def _peers(axes: Any, run: Run, places: dict[str, int], first: Run) -> None:
     labels = {entry.name: entry.label for entry in ALL}
     for name in run.versions:
         if name not in _MARKS:
@@ -65,7 +65,7 @@ def _peers(axes: Any, run: Run, places: dict[str, int], *, several: bool) -> Non
             if (figure := run.figure(workload, name)) is not None
         ]
         color, mark = _MARKS[name]
-        scale = f", {run.deals:,} deals" if several else ""
+        scale = "" if run is first else f", {run.deals:,} deals"
         axes.plot(
             [ratio for ratio, _ in points],
             [place for _, place in points],
@@ -92,18 +92,19 @@ def _engine(axes: Any, run: Run, rows: Sequence[Workload], places: dict[str, int
         color=_ENGINE_COLOR,
         markersize=11,
         markeredgecolor="white",
-        elinewidth=2,
+        elinewidth=3,
+        ecolor="#8fa8ee",
         zorder=4,
-        label=f"parsekit, {run.deals:,} deals (95 % interval)",
+        label="parsekit (with its 95 % interval)",
     )
     goals = [(each.goal, places[each.name]) for each in rows if each.goal is not None]
     axes.plot(
         [goal for goal, _ in goals],
         [place for _, place in goals],
         "|",
-        color=_ENGINE_COLOR,
-        markersize=20,
-        markeredgewidth=2.2,
+        color="#111111",
+        markersize=19,
+        markeredgewidth=2.4,
         linestyle="none",
         zorder=3.5,
         label="parsekit's goal",
@@ -119,7 +120,16 @@ def _frame(axes: Any, runs: Sequence[Run], rows: Sequence[Workload], places: dic
     axes.set_xlim(min(*ratios, 0.1) / 1.6, max(*ratios, 10) * 1.6)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}x")
     axes.set_yticks(list(places.values()), [f"{each.title}  ({each.name})" for each in rows])
-    axes.set_ylim(0.3, len(rows) + 0.7)
+    axes.set_ylim(0.3, len(rows) + 0.9)
+    axes.annotate(
+        "raw SQLite",
+        (1, len(rows) + 0.55),
+        xytext=(-5, 0),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        color="#444444",
+    )
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(
         "time of one call, as a multiple of hand-written SQL on raw SQLite (1x; log scale, left is faster)"
@@ -142,4 +152,13 @@ def _frame(axes: Any, runs: Sequence[Run], rows: Sequence[Workload], places: dic
         fontsize=9,
         color="#555555",
     )
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9, labelspacing=0.9)
+    handles, labels = axes.get_legend_handles_labels()
+    ranked = sorted(zip(handles, labels, strict=True), key=lambda pair: not pair[1].startswith("parsekit ("))
+    axes.legend(
+        *zip(*ranked, strict=True),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+        frameon=False,
+        fontsize=9,
+        labelspacing=0.9,
+    )

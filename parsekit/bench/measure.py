@@ -153,12 +153,12 @@ def _round(
     arguments: Sequence[tuple[Any, ...]],
     share_s: float,
 ) -> None:
-    """All of some peers once, the floor among them."""
-    floor, others = turns[0], list(turns[1:])
+    """All of some peers once: the floor and the one after it together, either first in turn, then the others."""
+    floor, pair, others = turns[0], list(turns[:2]), list(turns[2:])
     shift = number % len(others) if others else 0
-    order = [floor, *others[shift:], *others[:shift]]
-    if number % 2:  # the floor in the middle of every other round: nobody always comes after the same peer
-        order.insert(len(order) // 2 + 1, order.pop(0))
+    if number % 2:
+        pair.reverse()
+    order = [*pair, *others[shift:], *others[:shift]]
     answers: dict[str, list[Any]] = {}
     compared = len(arguments) if number == 0 else _FULLY_COMPARED
     for turn in order:

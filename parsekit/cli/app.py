@@ -15,12 +15,12 @@ from cyclopts import App, CycloptsError
 
 import parsekit
 from parsekit import ParsekitError
-from parsekit.cli import permissions, queries, schemas, serve, transfer, upkeep
+from parsekit.cli import bench, permissions, queries, schemas, serve, transfer, upkeep
 from parsekit.cli.session import UsageError, describe
 
 __all__ = ["build", "run"]
 
-_GROUPS: Final[tuple[ModuleType, ...]] = (queries, schemas, permissions, transfer, upkeep, serve)
+_GROUPS: Final[tuple[ModuleType, ...]] = (queries, schemas, permissions, transfer, upkeep, serve, bench)
 _SUCCESS: Final = 0
 _ERROR: Final = 1
 _USAGE: Final = 2
