@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, dataclass
 
 from parsekit._context import CURRENT, current_binding
 from parsekit.acl.acl import PFACL
-from parsekit.codec import decode_value
+from parsekit.codec import DEEPEST, decode_value, too_deep
 from parsekit.errors import (
     EngineError,
     did_you_mean,
@@ -432,8 +432,10 @@ def _with_objects(value: Any) -> Any:
     return kind.from_json(value)
 
 
-def _accept(value: Any) -> Any:
+def _accept(value: Any, left: int = DEEPEST) -> Any:
     """A value that may be assigned: checked, dates in UTC, containers copied; objects stay objects until saved."""
+    if not left and isinstance(value, list | tuple | Mapping):
+        raise too_deep(DEEPEST)
     if isinstance(value, PFObject):
         return value
     if isinstance(value, datetime):
@@ -441,9 +443,9 @@ def _accept(value: Any) -> Any:
             return value
         return to_utc(value)
     if isinstance(value, list | tuple):
-        return [_accept(item) for item in value]
+        return [_accept(item, left - 1) for item in value]
     if isinstance(value, Mapping):
-        return {_key(key): _accept(item) for key, item in value.items()}
+        return {_key(key): _accept(item, left - 1) for key, item in value.items()}
     if hasattr(value, "__parse_value__"):
         return value.__parse_value__()
     kind_of(value)

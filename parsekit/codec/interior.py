@@ -15,6 +15,7 @@ from typing import Any, Final
 from parsekit.codec.dates import format_date
 from parsekit.codec.decoding import read_interior
 from parsekit.codec.encoding import text_key, typed_json
+from parsekit.codec.nesting import STORED_LEVELS, too_deep
 from parsekit.codec.text import text_decoder, well_formed
 from parsekit.errors import InvalidJsonError, NestedKeyError
 from parsekit.values import Pointer, Value
@@ -121,21 +122,30 @@ def decode_interior(text: str) -> Value:
     return _decode_typed(text) if '"__type"' in text else _decode_plain(text)
 
 
-def check_interior(value: Value) -> None:
-    """Refuses what no Array or Object field may hold at any depth.
+def check_interior(value: Value, levels: int = STORED_LEVELS) -> None:
+    """Refuses what no Array or Object field may hold at any depth, and more than ``levels`` of nesting.
 
     Raises:
         NestedKeyError: 121, a key of a nested dict contains ``$`` or ``.``.
+        InternalServerError: 1, nested too deeply.
         TypeError: a key is not a string, or Parse has no such value.
     """
+    _check(value, levels, levels)
+
+
+def _check(value: Value, left: int, levels: int) -> None:
     if isinstance(value, dict):
+        if left <= 0:
+            raise too_deep(levels)
         for key, item in value.items():
             name = text_key(key)
             if "$" in name or "." in name:
                 raise NestedKeyError("Nested keys should not contain the '$' or '.' characters")
-            check_interior(item)
+            _check(item, left - 1, levels)
     elif isinstance(value, list | tuple):
+        if left <= 0:
+            raise too_deep(levels)
         for item in value:
-            check_interior(item)
+            _check(item, left - 1, levels)
     elif not (value is None or isinstance(value, str | int | float)):
         typed_json(value)

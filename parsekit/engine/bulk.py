@@ -151,7 +151,7 @@ class Bulk:
         intake = self._intakes.get(class_name)
         if intake is None:
             schema = self._engine.schema.get(class_name) or ClassSchema.new(class_name)
-            intake = self._intakes[class_name] = _Intake(schema)
+            intake = self._intakes[class_name] = _Intake(schema, self._engine.options.max_nesting)
         return intake
 
     # -- one transaction ---------------------------------------------------------------------------
@@ -273,8 +273,9 @@ class Bulk:
 class _Intake:
     """What a class asks of its objects, and the fields that the objects added so far give it."""
 
-    def __init__(self, schema: ClassSchema) -> None:
+    def __init__(self, schema: ClassSchema, max_nesting: int) -> None:
         self.schema = schema
+        self._max_nesting = max_nesting
         self.missing: dict[str, Field] = {}
         self._tests = {key: _test_of(field) for key, field in schema.fields.items()}
         fields = schema.fields.items()
@@ -314,7 +315,7 @@ class _Intake:
         if isinstance(value, float) and not isfinite(value):
             raise InvalidJsonError(f"{key}: NaN and infinities are not Parse numbers")
         if isinstance(value, dict | list):
-            check_interior(value)
+            check_interior(value, self._max_nesting)
         found = field_for_value(value)
         if found is not None:
             self._accept(key, found)

@@ -24,6 +24,7 @@ from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
 from parsekit.cloud import CloudCode
+from parsekit.codec import DEEPEST, STORED_LEVELS
 from parsekit.engine.access import FindExplanation, explain_find, explain_object
 from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.attachments import FilesInDatabase
@@ -102,6 +103,10 @@ class EngineOptions:
     allow_client_class_creation: bool = True
     allow_custom_object_id: bool = True
     enforce_private_users: bool = True
+    max_nesting: int = attrs.field(
+        default=STORED_LEVELS, validator=[attrs.validators.ge(1), attrs.validators.le(DEEPEST)]
+    )
+    """How deep arrays and objects may lie inside each other in a stored value (MongoDB's bound); 200 at most."""
     auth: AuthOptions = attrs.Factory(AuthOptions)
     installation: InstallationOptions = attrs.Factory(InstallationOptions)
     clock: Callable[[], datetime] = _now
@@ -175,6 +180,7 @@ class ParseEngine:
                 publish=self.outbox.publish,
                 keep_journal=options.journal,
                 inference=self.inference,
+                max_nesting=options.max_nesting,
             )
             self.accounts = Accounts(self, options.auth, enforce_private_users=options.enforce_private_users)
             self.rules.update(self.accounts.rules())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from parsekit.codec import check_interior, close_polygon
+from parsekit.codec import check_interior, close_polygon, too_deep
 from parsekit.errors import ValidationError
 from parsekit.operations import (
     Add,
@@ -90,7 +90,7 @@ def take_plain(write: Write, schema: ClassSchema) -> bool:
         elif type(value) is dict or type(value) is list:
             if type(value) is dict and "__type" in value:
                 return False
-            check_interior(value)
+            check_interior(value, write.max_nesting)
         changed[key] = value
     write.changed = changed
     if acl is not MISSING:
@@ -104,6 +104,7 @@ def work_out(write: Write, schema: ClassSchema) -> None:
 
     Raises:
         NestedKeyError: 121, a nested key with ``$`` or ``.``.
+        InternalServerError: 1, nested too deeply.
         TypeMismatchError: 111, an operation does not go with a value inside an Object or Array.
     """
     creating, changed = write.old is None, write.changed
@@ -117,13 +118,13 @@ def work_out(write: Write, schema: ClassSchema) -> None:
         if type(operation) is Set and "." not in key:
             after: Value | Missing = operation.value
             if isinstance(after, dict | list):
-                check_interior(after)
+                check_interior(after, write.max_nesting)
             elif type(after) is PFPolygon:
                 after = close_polygon(after)
             changed[key] = after
             continue
-        _check_arguments(operation)
         root, *path = key.split(".")
+        _check_arguments(operation, write.max_nesting, len(path))
         fresh = creating and not path
         after = value_on_create(operation) if fresh else apply_path(operation, write.value(root), path)
         if after is not MISSING:
@@ -144,11 +145,14 @@ def _set_acl(write: Write, operation: Operation) -> None:
         write.acl = operation.value
 
 
-def _check_arguments(operation: Operation) -> None:
+def _check_arguments(operation: Operation, levels: int, depth: int) -> None:
+    """Check what an operation puts ``depth`` levels below a field's value."""
+    if depth > levels:
+        raise too_deep(levels)
     if isinstance(operation, Add | AddUnique):
-        check_interior(operation.objects)
+        check_interior(operation.objects, levels - depth)
     elif isinstance(operation, Set | SetOnInsert):
-        check_interior(operation.value)
+        check_interior(operation.value, levels - depth)
 
 
 def _drop_unknown(write: Write, schema: ClassSchema) -> None:

@@ -19,6 +19,7 @@ from parsekit.acl.acl import canonical_acl
 from parsekit.acl.ownership import acl_of_new_object, transferred_acl
 from parsekit.acl.policy import Access
 from parsekit.acl.system import missing_object, system_refusal
+from parsekit.codec import STORED_LEVELS
 from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
@@ -55,8 +56,10 @@ class WritePath:
         publish: Callable[[Change], None],
         keep_journal: bool,
         inference: Inference,
+        max_nesting: int = STORED_LEVELS,
     ) -> None:
         self._store = store
+        self._max_nesting = max_nesting
         self._clock = clock
         self._new_id = new_id
         self._rules = rules
@@ -93,6 +96,7 @@ class WritePath:
         if updated_at is not None and updated_at < now:
             raise ValidationError("updatedAt cannot occur before createdAt")
         write = Write(class_name, object_id or self._new_id(), view, now, operations, context=context)
+        write.max_nesting = self._max_nesting
         if created_at is not None:
             write.made_at = self._clock()
         try:
@@ -214,6 +218,7 @@ class WritePath:
         rows: list[tuple[dict[str, Value], int]] = []
         for object_id, operations in drafts:
             write = Write(class_name, object_id, view, now, operations)
+            write.max_nesting = self._max_nesting
             layout = self._take(connection, write)
             fill_defaults(write, layout.schema)
             check_values(write, layout.schema)
@@ -294,6 +299,7 @@ class WritePath:
             refused = Write(class_name, object_id, view, now, operations, old={})
             raise self._first_problem(connection, refused, "update", refusal) from None
         write = Write(class_name, object_id, view, now, operations, old=old.fields, context=context)
+        write.max_nesting = self._max_nesting
         write.old_acl = self._store.acls.entry(connection, old.acl)
         if new_id is not None and new_id != object_id:
             write.moved_to = new_id

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 import attrs
 
+from parsekit.codec import STORED_LEVELS
 from parsekit.engine.views import PrincipalView
 from parsekit.operations import OperationSet
 from parsekit.storage import journal
@@ -56,6 +57,7 @@ class Write:
     made_at: datetime | None = None
     context: Mapping[str, Value] = NO_CONTEXT
     hook_keys: tuple[str, ...] = ()
+    max_nesting: int = STORED_LEVELS
     written: bool = False
     plain: bool = False
     private: dict[str, Any] = attrs.field(factory=dict, repr=False)

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 import attrs
 
+from parsekit.errors import InvalidQueryError
 from parsekit.values import PFGeoPoint, Pointer, Value
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALWAYS",
+    "DEEPEST_JSON",
+    "DEEPEST_TREE",
     "NEVER",
     "AclTest",
     "And",
@@ -56,9 +59,16 @@ __all__ = [
     "RelatedTo",
     "RelativeTime",
     "TextSearch",
+    "check_depth",
     "constraints_of",
     "describe",
 ]
+
+DEEPEST_TREE: Final = 100
+"""How many groups and sub-queries may lie inside each other."""
+
+DEEPEST_JSON: Final = 150
+"""How many arrays and objects may, in the JSON of conditions and pipelines and in their arguments."""
 
 Op: TypeAlias = Literal[
     "$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex",
@@ -202,6 +212,28 @@ Node: TypeAlias = Constraint | And | Or | Nor | Constant | AclTest
 
 ALWAYS: Final = Constant(True)
 NEVER: Final = Constant(False)
+
+
+def check_depth(node: Node) -> None:
+    """Refuse conditions with more than ``DEEPEST_TREE`` groups and sub-queries inside each other.
+
+    Raises:
+        InvalidQueryError: 102.
+    """
+    stack: list[tuple[Node, int]] = [(node, DEEPEST_TREE)]
+    while stack:
+        found, left = stack.pop()
+        if left < 0:
+            raise InvalidQueryError(
+                f"Query condition nesting depth exceeds maximum allowed depth of {DEEPEST_TREE}"
+            )
+        if isinstance(found, Constraint):
+            inner = found.argument.query if isinstance(found.argument, KeyOfQuery) else found.argument
+            where = getattr(inner, "where", None)  # a QueryState's
+            if where is not None:
+                stack.append((where, left - 1))
+        elif isinstance(found, And | Or | Nor):
+            stack += [(child, left - 1) for child in found.children]
 
 
 def constraints_of(node: Node) -> Iterator[Constraint]:

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
 from parsekit.errors import EngineError
-from parsekit.query.ast import ALWAYS, And, Constraint, Node, Nor, Op, Or, RelatedTo
+from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Op, Or, RelatedTo, check_depth
 from parsekit.query.dialect import Dialect
 from parsekit.query.refusals import ArgumentRefusedError, QueryRefusedError
 from parsekit.query.selectors import (
@@ -159,6 +159,9 @@ class PFQuery(QueryVerbs[T]):
     def _add(self, key: str, leaves: Sequence[Constraint], replaces_all: bool = False) -> None:
         if replaces_all or any(leaf.op == "$eq" for leaf in leaves):
             self._conditions.pop(key, None)
+        for leaf in leaves:
+            if isinstance(leaf.argument, QueryState | KeyOfQuery):
+                check_depth(leaf)
         held = self._operators_of(key)
         fresh: dict[str, tuple[Constraint, ...]] = {}
         for leaf in leaves:
@@ -356,6 +359,7 @@ def _combined(op: str, kind: type[Or | And | Nor], queries: tuple[PFQuery[T], ..
     first = queries[0]
     combined: PFQuery[T] = PFQuery(first._object_class or first.class_name)
     combined._extra = (kind(tuple(query.state().where for query in queries)),)
+    check_depth(combined._extra[0])
     # A limit of 0 and a selection of nothing are options too.
     ignored = (
         f"{op.upper()} queries do not support {words}"

@@ -13,8 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
-from parsekit.errors import did_you_mean
-from parsekit.query.ast import Box, Constraint, KeyOfQuery, Near, Op, PolygonArea, RegexPattern, TextSearch
+from parsekit.codec import nesting_exceeds
+from parsekit.errors import InvalidQueryError, did_you_mean
+from parsekit.query.ast import (
+    DEEPEST_JSON,
+    Box,
+    Constraint,
+    KeyOfQuery,
+    Near,
+    Op,
+    PolygonArea,
+    RegexPattern,
+    TextSearch,
+)
 from parsekit.query.refusals import ArgumentRefusedError
 from parsekit.values import (
     EARTH_RADIUS_KM,
@@ -161,12 +172,18 @@ def query_value(value: Any) -> Value:
         return pointer_to(value)
     if hasattr(value, "__parse_value__"):
         return value.__parse_value__()
-    if isinstance(value, list | tuple):
-        return [query_value(item) for item in value]
-    if isinstance(value, dict):
-        return {key: query_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | dict):
+        return _container(value)
     kind_of(value)
     return value
+
+
+def _container(value: Any) -> Any:
+    if nesting_exceeds(value, DEEPEST_JSON):
+        raise InvalidQueryError(f"where: nested more than {DEEPEST_JSON} levels deep")
+    if isinstance(value, dict):
+        return {key: query_value(item) for key, item in value.items()}
+    return [query_value(item) for item in value]
 
 
 def value_constraint(key: str, op: Op, argument: Any) -> Constraint:

@@ -7,9 +7,9 @@ from typing import Final, TypeAlias, final
 
 import attrs
 
-from parsekit.codec import JSON
+from parsekit.codec import JSON, nesting_exceeds
 from parsekit.errors import InvalidQueryError
-from parsekit.query.ast import ALWAYS, Node
+from parsekit.query.ast import ALWAYS, DEEPEST_JSON, Node
 from parsekit.query.keys import MASTER_KEYS, js_text
 from parsekit.query.where import decode_where
 
@@ -60,6 +60,8 @@ def check_pipeline(pipeline: JSON) -> tuple[Stage, ...]:
     """
     if isinstance(pipeline, Mapping):
         pipeline = [{key: value} for key, value in pipeline.items()]
+    if nesting_exceeds(pipeline, DEEPEST_JSON):
+        raise InvalidQueryError(f"pipeline: nested more than {DEEPEST_JSON} levels deep")
     if not isinstance(pipeline, Sequence) or isinstance(pipeline, str):
         raise InvalidQueryError("pipeline: expected a list of stages")
     return tuple(_stage(entry) for entry in pipeline if entry not in ({"distinct": None}, {"where": None}))

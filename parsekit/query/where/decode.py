@@ -33,7 +33,19 @@ from parsekit.errors import (
     InvalidQueryError,
     KeyNameError,
 )
-from parsekit.query.ast import ALWAYS, And, Constant, Constraint, KeyOfQuery, Node, Nor, Op, Or, RelatedTo
+from parsekit.query.ast import (
+    ALWAYS,
+    DEEPEST_JSON,
+    And,
+    Constant,
+    Constraint,
+    KeyOfQuery,
+    Node,
+    Nor,
+    Op,
+    Or,
+    RelatedTo,
+)
 from parsekit.query.keys import CLIENT_KEYS, check_key, decode_order, js_number, js_text, split_names
 from parsekit.query.state import QueryState
 from parsekit.query.where.arguments import READERS, atom, equal_to, truthy
@@ -54,7 +66,7 @@ class QueryLimits:
 
     query_depth: int = 50
     subquery_depth: int = 10
-    json_depth: int = 150
+    json_depth: int = DEEPEST_JSON
     list_items: int = 100_000
     allow_regex: bool = True
 
