@@ -80,7 +80,15 @@ def explain_object(
     elif operation != "create":
         raise ObjectNotFoundError(hint="the object has not been saved; only its create can be explained")
     schema = engine.schema.get(class_name)
-    told = explain_access(schema, class_name, operation, principal, fields, roles=engine.store.roles())
+    told = explain_access(
+        schema,
+        class_name,
+        operation,
+        principal,
+        fields,
+        roles=engine.store.roles(),
+        protected_defaults=engine.options.protected_fields,
+    )
     # SAFETY: who is in which role is not everybody's to know.
     if asking.bypasses_permissions or principal.user_id in (None, asking.user_id):
         return told
@@ -106,7 +114,10 @@ def explain_find(
     hidden_fields: set[str] = set()
     shown = 0
     fields = map(_fields_of, found)
-    for told in explain_each(schema, state.class_name, "find", principal, fields, roles=roles):
+    protected = engine.options.protected_fields
+    for told in explain_each(
+        schema, state.class_name, "find", principal, fields, roles=roles, protected_defaults=protected
+    ):
         if told.allowed:
             shown += 1
             hidden_fields |= told.hidden_fields

@@ -21,6 +21,7 @@ from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation, validate_permissions
 from parsekit.acl.explain import AccessExplanation
 from parsekit.acl.principal import Principal
+from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
 from parsekit.cloud import CloudCode
@@ -107,6 +108,8 @@ class EngineOptions:
         default=STORED_LEVELS, validator=[attrs.validators.ge(1), attrs.validators.le(DEEPEST)]
     )
     """How deep arrays and objects may lie inside each other in a stored value (MongoDB's bound); 200 at most."""
+    protected_fields: ProtectedFields = DEFAULT_PROTECTED_FIELDS
+    """Class -> group -> fields that the group does not see, beside what each class states itself."""
     auth: AuthOptions = attrs.Factory(AuthOptions)
     installation: InstallationOptions = attrs.Factory(InstallationOptions)
     clock: Callable[[], datetime] = _now
@@ -165,7 +168,7 @@ class ParseEngine:
             query_time_limit_s=options.query_time_limit_s,
         )
         try:
-            self.views = Views(self.store, self.store.role_names)
+            self.views = Views(self.store, self.store.role_names, options.protected_fields)
             self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
             self.dialects = DialectReads(self)

@@ -106,7 +106,9 @@ class Preparation:
         """Whether the principal may read the relation's owner: nobody learns of members through others' objects."""
         owner = related.owner
         schema = self._store.catalog.schema.get(owner.class_name)
-        check_relation_key(schema, related, view.principal, view.role_names)
+        check_relation_key(
+            schema, related, view.principal, view.role_names, protected_defaults=view.protected
+        )
         try:
             self._get(owner.class_name, owner.object_id, view.principal)
         except ParseError:

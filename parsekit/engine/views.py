@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from parsekit.acl.clp import Operation, WriteKind
 from parsekit.acl.policy import Access, authorize
 from parsekit.acl.principal import Principal, principal_ids
+from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields
 from parsekit.query.ast import ALWAYS, And, Node
 
 if TYPE_CHECKING:
@@ -52,10 +53,18 @@ class PrincipalView:
         "ids",
         "prepared",
         "principal",
+        "protected",
         "role_names",
     )
 
-    def __init__(self, principal: Principal, role_names: frozenset[str], store: Store) -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        role_names: frozenset[str],
+        store: Store,
+        protected: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    ) -> None:
+        self.protected = protected
         self.principal = principal
         self.role_names = role_names
         # SAFETY: without ids no ACL test is made; only masters are without.
@@ -74,7 +83,15 @@ class PrincipalView:
         found = self._accesses.get(key)
         if found is None:
             schema = self._store.catalog.schema.get(class_name)
-            found = authorize(schema, class_name, operation, self.principal, self.role_names, during=during)
+            found = authorize(
+                schema,
+                class_name,
+                operation,
+                self.principal,
+                self.role_names,
+                during=during,
+                protected_defaults=self.protected,
+            )
             if (
                 self._store.catalog is self._catalog
             ):  # else this is what an uncommitted change of the schema shows
@@ -111,8 +128,14 @@ def _conjunct(access: Access) -> Node | None:
 class Views:
     """The views of the principals seen lately; forgotten whenever classes, roles or ACLs change."""
 
-    def __init__(self, store: Store, roles_of: Callable[[str], frozenset[str]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        roles_of: Callable[[str], frozenset[str]],
+        protected: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    ) -> None:
         self._store = store
+        self._protected = protected
         self._roles_of = roles_of
         self._views: dict[Principal, PrincipalView] = {}
         store.on_reload(self.forget)
@@ -126,7 +149,7 @@ class Views:
         view = self._views.get(principal)
         if view is None or self._store.has_uncommitted:
             names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
-            view = PrincipalView(principal, names, self._store)
+            view = PrincipalView(principal, names, self._store, self._protected)
             if self._store.has_uncommitted:
                 return view  # what an uncommitted change shows is nobody else's
             if len(self._views) >= _MOST_VIEWS:

@@ -18,6 +18,7 @@ from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
 from parsekit.server.files import file_url
+from parsekit.server.limits import check_include, limited, query_limits
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
@@ -35,10 +36,11 @@ def find(call: Call, class_name: str) -> Response:
     """``GET /classes/C``."""
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
     special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
-    asked = decode_query(class_name, call.asked, special_keys=special)
+    asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+    check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
         raise InvalidQueryError("Using the explain query parameter requires the master key")
-    state, redirected = _redirected(call, asked.state)
+    state, redirected = _redirected(call, limited(call, asked.state))
     results: list[JSON] = []
     if state.limit != 0:
         results = [shown(call, obj) for obj in call.engine.find_objects(state, call.principal)]
@@ -67,6 +69,7 @@ def get(call: Call, class_name: str, object_id: str) -> Response:
     if not _GET_KEYS.issuperset(asked):
         raise InvalidQueryError("Improper encode of parameter")
     state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS)
+    check_include(call, state)
     obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
     return Response(200, shown(call, obj))
 

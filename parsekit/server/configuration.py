@@ -16,16 +16,19 @@ from typing import Any, Final, final
 
 import attrs
 
+from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS
 from parsekit.auth.adapters import AuthAdapter, TokenTableAdapter
 from parsekit.auth.options import AuthOptions
 from parsekit.codec import JSON
 from parsekit.engine.core import EngineOptions
+from parsekit.engine.identity import random_object_ids
 from parsekit.errors import EngineError, did_you_mean
 from parsekit.server.mail import WebhookMail
 from parsekit.server.options import ServerOptions
 from parsekit.server.reading import (
     OptionError,
     Problems,
+    Read,
     from_text,
     names_of,
     read_fields,
@@ -63,6 +66,7 @@ _VARIABLES: Final = {
 }
 """The environment variables that Parse Server does not call by their options."""
 
+_LONGEST_ID: Final = 36
 _BYTES: Final = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
 _DEFAULTS: Final[Mapping[str, JSON]] = {"allowClientClassCreation": False, "allowCustomObjectId": False}
 """What Parse Server has, where an engine of one's own allows more."""
@@ -108,12 +112,48 @@ def _adapters(place: str, value: JSON, problems: Problems) -> Any:
     return found
 
 
+def _protected(place: str, value: JSON, problems: Problems) -> Any:
+    """Class -> group -> fields. What is hidden by default stays hidden, as in Parse Server."""
+    merged = {
+        name: {group: list(keys) for group, keys in groups.items()}
+        for name, groups in DEFAULT_PROTECTED_FIELDS.items()
+    }
+    if not isinstance(value, Mapping):
+        problems.append(f"{place}: expected an object of classes")
+        return merged
+    for name, groups in value.items():
+        if not isinstance(groups, Mapping):
+            problems.append(f"{place}.{name}: expected an object of groups")
+            continue
+        for group, keys in groups.items():
+            if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+                problems.append(f"{place}.{name}.{group}: expected a list of fields")
+                continue
+            known = merged.setdefault(name, {}).setdefault(group, [])
+            known.extend(key for key in keys if key not in known)
+    return merged
+
+
+def _ids(place: str, value: JSON, problems: Problems) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LONGEST_ID:
+        problems.append(f"{place}: expected a whole number from 1 to {_LONGEST_ID}")
+        return random_object_ids()
+    return random_object_ids(value)
+
+
 _SERVER_NAMES: Final = names_of(ServerOptions)
 _AUTH_NAMES: Final = {
     name: item for name, item in names_of(AuthOptions).items() if name not in _NOT_FROM_OUTSIDE
 }
 _ENGINE_NAMES: Final = {name: item for name, item in names_of(EngineOptions).items() if name in _ENGINE}
-_OWN_WAYS: Final = {"auth": _adapters, "emailAdapter": _mail}
+_OWN_WAYS: Final[Mapping[str, tuple[str, str, Read]]] = {
+    "auth": ("auth", "auth", _adapters),
+    "emailAdapter": ("auth", "email_adapter", _mail),
+    "objectIdSize": ("engine", "new_id", _ids),
+    "protectedFields": ("engine", "protected_fields", _protected),
+}
+"""Options that are read in a way of their own: whose they are, the attribute, the reader."""
+
 _NAMES: Final = frozenset({*_SERVER_NAMES, *_AUTH_NAMES, *_ENGINE_NAMES, *_OWN_WAYS, *_IDLE})
 
 
@@ -138,9 +178,8 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
             item = _ENGINE_NAMES[name]
             engine[item.name] = reader_of(EngineOptions, item)(where, value, problems)
         elif name in _OWN_WAYS:
-            auth["email_adapter" if name == "emailAdapter" else name] = _OWN_WAYS[name](
-                where, value, problems
-            )
+            told, attribute, read = _OWN_WAYS[name]
+            (auth if told == "auth" else engine)[attribute] = read(where, value, problems)
         elif name not in _IDLE:
             problems.append(f"{where}: there is no such option{did_you_mean(name, _NAMES)}")
     found = read_fields(ServerOptions, place, server, problems)

@@ -34,6 +34,7 @@ from parsekit.server import (
 )
 from parsekit.server.credentials import Credentials, read_credentials, read_upload
 from parsekit.server.faults import HttpError, answer_for, no_route
+from parsekit.server.limits import RateLimits, check_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
 from parsekit.server.routing import Route, Router
@@ -62,6 +63,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         engine.webhooks.serve(options.webhook_key)
+        self._rates = RateLimits(options.rate_limit, options.app_id)
         self.router = route_table(self._route_in_batch)
 
     def handle(self, request: Request) -> Response:
@@ -92,6 +94,8 @@ class Dispatcher:
             method = tunneled.upper()
         sender = read_credentials(request, body, self.options)
         call = self._call(request, method, body, sender)
+        if self.options.rate_limit:
+            self._rates.count(call, request.client_host)
         self._once(call)
         return self.route(call)
 
@@ -153,6 +157,8 @@ class Dispatcher:
         found = self.router.find(call.method, call.path)
         if found is None:
             return no_route(call.method, f"{self.options.mount}{call.path}")
+        if found.kind == "api" and self.options.route_allow_list is not None:
+            check_route(call)
         captures = {name: unquote(part) for name, part in found.captures.items()}
         return found.route(attrs.evolve(call, captures=captures))
 

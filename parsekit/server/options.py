@@ -9,6 +9,7 @@ Where Parse Server measures in seconds or milliseconds, so do these; each says w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, final
@@ -17,6 +18,7 @@ import attrs
 
 from parsekit.codec import JSON
 from parsekit.errors import EngineError
+from parsekit.server.addresses import check_networks
 
 __all__ = [
     "FileDownload",
@@ -49,6 +51,18 @@ def _named(option: str) -> dict[str, Any]:
     return {"option": option}
 
 
+def _networks(_owner: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
+    check_networks(attribute.name, value)
+
+
+def _patterns(_owner: object, attribute: attrs.Attribute[Any], value: tuple[str, ...] | None) -> None:
+    for pattern in value or ():
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise EngineError(f"{attribute.name}: {pattern!r} is no regular expression: {error}") from None
+
+
 @final
 @attrs.frozen(slots=True, kw_only=True)
 class FileUpload:
@@ -79,7 +93,7 @@ class IdempotencyOptions:
     ``X-Parse-Request-Id`` are answered once within ``ttl`` seconds.
     """
 
-    paths: tuple[str, ...] = ()
+    paths: tuple[str, ...] = attrs.field(default=(), validator=_patterns)
     ttl: int = 300
 
 
@@ -88,7 +102,7 @@ class IdempotencyOptions:
 class LiveQueryOptions:
     """``liveQuery``: the classes that may be subscribed to, each a regular expression; ``None`` for all of them."""
 
-    class_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = attrs.field(default=None, validator=_patterns)
 
 
 @final
@@ -171,9 +185,9 @@ class ServerOptions:
     mount: str = attrs.field(default="/parse", metadata=_named("mountPath"))
     public_url: str | None = attrs.field(default=None, metadata=_named("publicServerURL"))
     """Where clients reach the mount (``https://api.example.com/parse``), for the URLs of files and mails."""
-    master_key_ips: tuple[str, ...] = LOOPBACK
-    maintenance_key_ips: tuple[str, ...] = LOOPBACK
-    read_only_master_key_ips: tuple[str, ...] = _EVERYBODY
+    master_key_ips: tuple[str, ...] = attrs.field(default=LOOPBACK, validator=_networks)
+    maintenance_key_ips: tuple[str, ...] = attrs.field(default=LOOPBACK, validator=_networks)
+    read_only_master_key_ips: tuple[str, ...] = attrs.field(default=_EVERYBODY, validator=_networks)
     trust_proxy: bool = False
     """Whether ``X-Forwarded-For`` says where a request comes from."""
     max_limit: int | None = None
@@ -181,7 +195,7 @@ class ServerOptions:
     """The most bytes of a request's body; as an option also ``"20mb"``."""
     allow_origin: tuple[str, ...] = ("*",)
     allow_headers: tuple[str, ...] = ()
-    route_allow_list: tuple[str, ...] | None = None
+    route_allow_list: tuple[str, ...] | None = attrs.field(default=None, validator=_patterns)
     """Regular expressions of the paths that clients may call, ``None`` for all."""
     file_upload: FileUpload = attrs.field(factory=FileUpload)
     file_download: FileDownload = attrs.field(factory=FileDownload)
