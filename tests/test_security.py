@@ -20,6 +20,7 @@ from parsekit import (
     Schema,
 )
 from parsekit.errors import ObjectNotFoundError, OperationForbiddenError
+from parsekit.interchange import Record, import_objects
 from parsekit.query.state import QueryState
 from tests.auth.kit import auth_options
 
@@ -120,6 +121,40 @@ def test_the_security_check_finds_what_is_there(engine: ParseEngine) -> None:
     assert "ada" not in said
     order = [finding.severity for finding in found]
     assert order == sorted(order, key=("high", "medium", "low").index)
+
+
+def said_of(engine: ParseEngine) -> str:
+    return "\n".join(map(str, engine.check_security()))
+
+
+def test_a_hook_that_may_give_protected_fields_away_is_named(engine: ParseEngine) -> None:
+    assert "hook" not in said_of(engine)
+
+    @engine.cloud.after_find("Kept")
+    def generous(request) -> None:
+        pass
+
+    @engine.cloud.after_find("Open")
+    def harmless(request) -> None:
+        pass
+
+    said = said_of(engine)
+    assert "[low] Kept: the afterFind hook decides what is sent, protected fields (tax) included" in said
+    assert "Open: the afterFind" not in said
+
+
+def test_master_in_force_is_named(engine: ParseEngine) -> None:
+    assert "under the master" not in said_of(engine)
+    with engine.acting_as_master():
+        assert "[low] principal: this check runs under the master" in said_of(engine)
+
+
+def test_unknown_hashes_are_severe(engine: ParseEngine) -> None:
+    with engine.acting_as(Principal.maintenance()):
+        import_objects(
+            engine, [Record("_User", {"objectId": "old", "username": "old", "_hashed_password": "{MD5}abc"})]
+        )
+    assert "[high] _User: 1 passwords are hashed with unknown" in said_of(engine)
 
 
 def test_outdated_hashes_are_counted(tmp_path) -> None:

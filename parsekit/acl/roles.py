@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, final
 
 import attrs
@@ -21,7 +21,7 @@ import attrs
 from parsekit.errors import RoleNameError, TypeMismatchError
 from parsekit.values import Value
 
-__all__ = ["Role", "RoleGraph", "check_role_create", "check_role_name", "check_role_update"]
+__all__ = ["Role", "RoleGraph", "check_role_create", "check_role_name", "check_role_update", "circles"]
 
 _ROLE_NAME: Final = re.compile(r"[0-9a-zA-Z_\- ]+\Z")
 _REQUIRED: Final = ("name", "ACL")
@@ -76,6 +76,48 @@ class RoleGraph:
             for parent in self._parents.get(role.object_id, ()):
                 waiting.append((parent, (*path, parent.name)))
         return found
+
+
+def circles(roles: Iterable[Role]) -> list[list[Role]]:
+    """The circles among roles: groups of which each lists another one until the first comes again.
+
+    Tarjan's strongly connected components, without recursion: nesting may be deeper than Python's stack.
+    """
+    by_id = {role.object_id: role for role in roles}
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    waiting: dict[str, None] = {}  # visited and in no component yet, in order
+    found: list[list[Role]] = []
+
+    def visit(identity: str) -> tuple[str, Iterator[str]]:
+        order[identity] = lowest[identity] = len(order)
+        waiting[identity] = None
+        return identity, iter(sorted(by_id[identity].role_ids & by_id.keys()))
+
+    for start in by_id:
+        path = [] if start in order else [visit(start)]
+        while path:
+            identity, children = path[-1]
+            child = next(children, None)
+            if child is None:
+                path.pop()
+                if path:
+                    lowest[path[-1][0]] = min(lowest[path[-1][0]], lowest[identity])
+                if lowest[identity] == order[identity]:
+                    found.append([by_id[one] for one in _taken(waiting, identity)])
+            elif child not in order:
+                path.append(visit(child))
+            elif child in waiting:
+                lowest[identity] = min(lowest[identity], order[child])
+    return [group for group in found if len(group) > 1 or group[0].object_id in group[0].role_ids]
+
+
+def _taken(waiting: dict[str, None], last: str) -> list[str]:
+    """Take the ids off the end, up to ``last``."""
+    group = []
+    while last in waiting:
+        group.append(waiting.popitem()[0])
+    return group
 
 
 def check_role_name(name: object) -> str:

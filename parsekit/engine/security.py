@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 import attrs
 
+from parsekit._context import CURRENT
 from parsekit.acl.acl import PUBLIC
 from parsekit.acl.clp import effective_permissions
 from parsekit.acl.principal import Principal
 from parsekit.acl.protected import protected_groups
-from parsekit.acl.roles import Role
+from parsekit.acl.roles import Role, circles
 from parsekit.auth.passwords import scheme_of
 from parsekit.auth.secrets import UserSecrets
 from parsekit.query.ast import ALWAYS
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Severity", "check_security"]
 
 Severity: TypeAlias = Literal["high", "medium", "low"]
-_WRITES = ("create", "update", "delete", "addField")
+_WRITES: Final = ("create", "update", "delete", "addField")
+_SHOWING: Final = ("afterFind", "afterEvent")
+"""Hooks whose objects go to the caller."""
 
 
 @final
@@ -52,6 +55,7 @@ def check_security(engine: ParseEngine) -> tuple[Finding, ...]:
     found = [
         *_classes(engine),
         *_options(engine),
+        *_principal(),
         *_roles(engine.store.roles()),
         *_passwords(engine),
     ]
@@ -64,7 +68,7 @@ def _classes(engine: ParseEngine) -> Iterator[Finding]:
         if item.name not in SYSTEM_CLASSES:
             yield from _open_operations(item)
             yield from _objects_without_acl(engine, item)
-        yield from _exposed_fields(item)
+        yield from _exposed_fields(engine, item)
 
 
 def _open_operations(item: ClassSchema) -> Iterator[Finding]:
@@ -98,13 +102,31 @@ def _objects_without_acl(engine: ParseEngine, item: ClassSchema) -> Iterator[Fin
         yield Finding("medium", item.name, f"{public} of {total} objects have no ACL", advice)
 
 
-def _exposed_fields(item: ClassSchema) -> Iterator[Finding]:
+def _exposed_fields(engine: ParseEngine, item: ClassSchema) -> Iterator[Finding]:
+    """Ways around ``protectedFields``: a value that must be unique cannot be hidden, and hooks are given everything."""
     protected = frozenset[str]().union(*protected_groups(item, item.name).values())
     for index in item.indexes:
         for key, _ in index.keys:
             if key in protected and index.unique and key not in ("email", "username"):
                 problem = f"the unique index {index.name} on a protected field tells whether a value exists"
                 yield Finding("medium", f"{item.name}.{key}", problem, "make the index plain")
+    stated = frozenset[str]().union(*protected_groups(item, item.name, {}).values())
+    fields = ", ".join(sorted(stated))
+    for trigger in _SHOWING:
+        if stated and engine.cloud.has(trigger, item.name):
+            problem = f"the {trigger} hook decides what is sent, protected fields ({fields}) included"
+            yield Finding(
+                "low", item.name, problem, "look at what the hook reads as master and puts into objects"
+            )
+
+
+def _principal() -> Iterator[Finding]:
+    binding = CURRENT.get()
+    # SAFETY: looks at who asks, and does nothing in their name.
+    if binding is not None and binding.principal.bypasses_permissions:
+        problem = f"this check runs under the {binding.principal.kind}, to whom no permission applies"
+        advice = "leave a program's principal anonymous or its user; enter acting_as_master() for one block at a time"
+        yield Finding("low", "principal", problem, advice)
 
 
 def _options(engine: ParseEngine) -> Iterator[Finding]:
@@ -121,25 +143,11 @@ def _options(engine: ParseEngine) -> Iterator[Finding]:
 
 
 def _roles(roles: list[Role]) -> Iterator[Finding]:
-    children = {role.object_id: role.role_ids for role in roles}
-    names = {role.object_id: role.name for role in roles}
-    for identity in children:
-        if _reaches(identity, identity, children):
-            problem = "is in a circle of roles: all of them have the same members"
-            yield Finding("medium", f"role {names[identity]}", problem, "take one of the roles out")
-
-
-def _reaches(start: str, goal: str, children: Mapping[str, frozenset[str]]) -> bool:
-    seen: set[str] = set()
-    waiting = list(children[start])
-    while waiting:
-        identity = waiting.pop()
-        if identity == goal:
-            return True
-        if identity not in seen:
-            seen.add(identity)
-            waiting.extend(children.get(identity, ()))
-    return False
+    for circle in circles(roles):
+        names = ", ".join(sorted(role.name for role in circle))
+        problem = f"is in a circle of roles ({names}): all of them have the same members"
+        for role in circle:
+            yield Finding("medium", f"role {role.name}", problem, "take one of the roles out")
 
 
 def _passwords(engine: ParseEngine) -> Iterator[Finding]:

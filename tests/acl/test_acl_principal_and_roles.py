@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parsekit.acl.principal import Principal, is_reserved_user_id, principal_ids
-from parsekit.acl.roles import Role, RoleGraph, check_role_create, check_role_name, check_role_update
+from parsekit.acl.roles import Role, RoleGraph, check_role_create, check_role_name, check_role_update, circles
 from parsekit.errors import InternalServerError, RoleNameError, TypeMismatchError
 
 
@@ -129,3 +129,39 @@ def test_a_role_keeps_its_name_and_acl():
         check_role_update(["ACL"])
     with pytest.raises(TypeMismatchError):
         check_role_update(["name"])
+
+
+# --- circles ---
+
+graphs = st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from("abcdef"), max_size=3))
+
+
+@given(graphs)
+def test_circles_are_the_roles_that_reach_each_other(graph) -> None:
+    roles = [Role(name, name.upper(), role_ids=children) for name, children in graph.items()]
+
+    def reached(name: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for child in graph.get(waiting.pop(), ()):
+                if child in graph and child not in seen:
+                    seen.add(child)
+                    waiting.append(child)
+        return seen
+
+    expected = {
+        frozenset({name} | {other for other in reached(name) if name in reached(other)})
+        for name in graph
+        if name in reached(name)
+    }
+    found = circles(roles)
+    assert {frozenset(role.object_id for role in group) for group in found} == expected
+    assert len(found) == len(expected)
+
+
+def test_a_circle_of_ten_thousand_roles_is_found() -> None:
+    count = 10_000
+    roles = [Role(f"r{n}", f"R{n}", role_ids=[f"r{(n + 1) % count}"]) for n in range(count)]
+    assert [len(group) for group in circles(roles)] == [count]
+    assert circles(roles[:-1]) == []
