@@ -37,7 +37,7 @@ from parsekit.engine.bulk import NewObject
 from parsekit.errors import ScriptError
 from parsekit.interchange import Record, export_file, import_file, import_objects
 from parsekit.operations import Add, AddUnique, OperationSet, Remove, Set, SetOnInsert
-from parsekit.server.dispatch import dispatch
+from parsekit.server.dispatch import Dispatcher
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request
 from parsekit.storage import journal
@@ -47,6 +47,7 @@ PASSWORD = "planted-Password-1"
 SECOND = "planted-Password-2"
 WRONG = "planted-Password-3"
 DEVICE = "planted-device-id"
+SERVICE_ID = "planted-service-id"
 TOKEN_OF_SERVICE = "planted-service-token"
 WAGE = "planted-wage"
 KEY = "planted-master-key"
@@ -117,10 +118,12 @@ def mail() -> RecordingMailAdapter:
 @pytest.fixture
 def engine(tmp_path: Path, mail: RecordingMailAdapter) -> Iterator[ParseEngine]:
     auth = auth_options(
-        mail=mail,
+        email_adapter=mail,
+        app_name="tests",
+        public_server_url="https://parse.example.com",
         account_lockout=AccountLockout(threshold=3, duration=5),
         password_policy=PasswordPolicy(validator_pattern="planted", max_password_history=2),
-        adapters={"service": TokenTableAdapter({TOKEN_OF_SERVICE: "planted-id"})},
+        auth={"service": TokenTableAdapter({SERVICE_ID: TOKEN_OF_SERVICE})},
     )
     with parsekit.open(tmp_path / "a.db", schema=SCHEMA, auth=auth) as engine:
         yield engine
@@ -149,8 +152,9 @@ def test_users_and_sessions(
         ear.refused(lambda: PFUser.log_in("bob", WRONG))
     ear.refused(lambda: PFUser.log_in("bob", PASSWORD))  # locked by now
     ear.refused(lambda: PFUser.become(f"r:{WRONG}"))
-    ear.refused(lambda: PFUser.log_in_with("service", {"access_token": WRONG, "id": "planted-id"}))
+    ear.refused(lambda: PFUser.log_in_with("service", {"access_token": WRONG, "id": SERVICE_ID}))
     ear.refused(lambda: PFUser.log_in_with("nothing", {"id": DEVICE}))
+    ear.attempt(lambda: PFUser.log_in_with("service", {"access_token": TOKEN_OF_SERVICE, "id": SERVICE_ID}))
     ear.attempt(lambda: PFUser.log_in_with("anonymous", {"id": DEVICE}))
     with engine.acting_as(ada):
         ada["password"] = SECOND
@@ -267,6 +271,7 @@ def test_imports(engine: ParseEngine, ear: Ear, caplog: pytest.LogCaptureFixture
 
 def test_the_server(engine: ParseEngine, ear: Ear, caplog: pytest.LogCaptureFixture) -> None:
     options = ServerOptions(app_id="app", master_key=KEY)
+    dispatcher = Dispatcher(engine, options)
     base = {"x-parse-application-id": "app", "content-type": "application/json"}
 
     def ask(method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -275,7 +280,7 @@ def test_the_server(engine: ParseEngine, ear: Ear, caplog: pytest.LogCaptureFixt
             method, path, body=json.dumps(body).encode() if body else b"", headers={**base, **named}
         )
         ear.see(request)
-        answer = dispatch(engine, options, request)
+        answer = dispatcher.handle(request)
         ear.see(answer)
         return answer
 

@@ -71,7 +71,7 @@ class NewObject:
     ``created_at``.
     """
 
-    fields: dict[str, Value]
+    fields: dict[str, Value] = attrs.field(repr=False)
     object_id: str | None = None
     relations: Mapping[str, Sequence[Pointer]] = attrs.Factory(dict)
     acl: Value = None

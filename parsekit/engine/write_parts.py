@@ -92,9 +92,9 @@ class Change:
     class_name: str
     object_id: str
     kind: journal.ChangeKind
-    before: dict[str, Value] | None
-    after: dict[str, Value] | None
-    original: dict[str, Value] | None = None
+    before: dict[str, Value] | None = attrs.field(repr=False)
+    after: dict[str, Value] | None = attrs.field(repr=False)
+    original: dict[str, Value] | None = attrs.field(default=None, repr=False)
     """Of an update: the whole object before, its ACL under ``ACL``. Not to be changed."""
 
 

@@ -34,6 +34,10 @@ class Record(NamedTuple):
     entry: Mapping[str, JSON]
     line: int = 0
 
+    def __repr__(self) -> str:
+        """Without the contents."""
+        return f"Record({self.class_name}, keys={list(self.entry)}, line={self.line})"
+
 
 class Unreadable(NamedTuple):
     """A line that is no record: ``reason`` says what is wrong, what was expected and how to fix it."""

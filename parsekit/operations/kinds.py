@@ -1,4 +1,7 @@
-"""The operations themselves, as frozen data. What they do is said in ``apply`` and ``merge``."""
+"""The operations themselves, as frozen data. What they do is said in ``apply`` and ``merge``.
+
+Their values may be passwords or fields that somebody else must not see, so a ``repr`` has their types only.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,14 @@ __all__ = [
 ]
 
 
+def _type_name(value: Value) -> str:
+    return type(value).__name__
+
+
+def _type_names(values: tuple[Value, ...]) -> str:
+    return f"({', '.join(map(_type_name, values))})"
+
+
 def _objects(objects: Iterable[Value]) -> tuple[Value, ...]:
     return tuple(objects)
 
@@ -52,7 +63,7 @@ def _number(_instance: object, _attribute: object, value: object) -> None:
 class Set:
     """The key gets ``value``; ``None`` is an explicit null."""
 
-    value: Value
+    value: Value = attrs.field(repr=_type_name)
 
 
 @final
@@ -74,7 +85,7 @@ class Increment:
 class Add:
     """``objects`` are appended to an array."""
 
-    objects: tuple[Value, ...] = attrs.field(converter=_objects)
+    objects: tuple[Value, ...] = attrs.field(converter=_objects, repr=_type_names)
 
 
 @final
@@ -82,7 +93,7 @@ class Add:
 class AddUnique:
     """Those of ``objects`` that an array does not hold yet are appended to it."""
 
-    objects: tuple[Value, ...] = attrs.field(converter=_objects)
+    objects: tuple[Value, ...] = attrs.field(converter=_objects, repr=_type_names)
 
 
 @final
@@ -90,7 +101,7 @@ class AddUnique:
 class Remove:
     """All elements equal to one of ``objects`` leave an array."""
 
-    objects: tuple[Value, ...] = attrs.field(converter=_objects)
+    objects: tuple[Value, ...] = attrs.field(converter=_objects, repr=_type_names)
 
 
 @final
@@ -123,7 +134,7 @@ class RelationChange:
 class SetOnInsert:
     """The key gets ``value`` when the write creates the object, and stays as it is otherwise."""
 
-    value: Value
+    value: Value = attrs.field(repr=_type_name)
 
 
 @final

@@ -63,8 +63,8 @@ class JournalEntry:
     class_name: str
     object_id: str
     kind: ChangeKind
-    before: dict[str, Value] | None
-    after: dict[str, Value] | None
+    before: dict[str, Value] | None = attrs.field(repr=False)
+    after: dict[str, Value] | None = attrs.field(repr=False)
 
 
 @final
