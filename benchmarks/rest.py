@@ -13,10 +13,7 @@ from benchmarks.generate import fields_of
 from parsekit.bench.data import STAGES, Crm, Row, user_id
 from parsekit.bench.peer import Cells
 
-__all__ = ["ACTING_USERS", "RestStore"]
-
-ACTING_USERS: Final = 20
-"""As many users log in; the workloads act as them."""
+__all__ = ["RestStore"]
 
 _TIMEOUT_S: Final = 300.0
 _PAGE: Final = 1_000
@@ -25,6 +22,9 @@ _GET: Final = "GET"
 
 class RestStore:
     """A server that holds the CRM."""
+
+    acting_users = 20
+    """As many users log in; the workloads act as them."""
 
     def __init__(self, port: int, mount: str = "/parse") -> None:
         self._mount = mount
@@ -42,8 +42,13 @@ class RestStore:
             RuntimeError: the server answered with an error.
         """
         sent = None if body is None else json.dumps(body)
-        self._connection.request(method, f"{self._mount}{path}", sent, headers or self._master)
-        reply = self._connection.getresponse()
+        try:
+            self._connection.request(method, f"{self._mount}{path}", sent, headers or self._master)
+            reply = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError):  # closed while nobody asked anything
+            self._connection.close()
+            self._connection.request(method, f"{self._mount}{path}", sent, headers or self._master)
+            reply = self._connection.getresponse()
         text = reply.read()
         if reply.status >= 400:
             raise RuntimeError(f"{method} {path}: {reply.status} {text[:300]!r}")
@@ -53,13 +58,17 @@ class RestStore:
         self._connection.close()
 
     def sign_up(self, crm: Crm) -> None:
-        """The acting users and their roles."""
+        """Make the acting users."""
         self._acls = crm.acls()
-        members: dict[str, list[Row]] = {}
-        for user in range(ACTING_USERS):
+        for user in range(self.acting_users):
             body = {"objectId": user_id(user), "username": user_id(user), "password": "bench"}
             token = self.request("POST", "/users", body, self._headers)["sessionToken"]
             self._tokens[user] = {**self._headers, "X-Parse-Session-Token": token}
+
+    def make_roles(self, crm: Crm) -> None:
+        """Make the roles of the acting users."""
+        members: dict[str, list[Row]] = {}
+        for user in range(self.acting_users):
             pointer = {"__type": "Pointer", "className": "_User", "objectId": user_id(user)}
             for name in crm.roles_of(user):
                 members.setdefault(name, []).append(pointer)
@@ -72,6 +81,10 @@ class RestStore:
     ) -> Any:
         query = urllib.parse.urlencode({"where": json.dumps(where), **options})
         return self.request(_GET, f"/classes/{class_name}?{query}", None, headers)["results"]
+
+    def headers_of(self, user: int | None) -> dict[str, str]:
+        """The headers of a request as a user, or with the master key."""
+        return self._master if user is None else self._tokens[user]
 
     def get(self, object_id: str) -> Any:
         return self.request(_GET, f"/classes/Deal/{object_id}")

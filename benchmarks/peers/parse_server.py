@@ -85,6 +85,7 @@ class ParseServer(RestStore):
             self._end()
             raise NotThereError(f"parse-server: it did not start: {said}")
         super().__init__(port)
+        self.port = port
         self.version = (
             f"Parse Server {version_of(folder, 'parse-server')} on PostgreSQL {self._postgres.version}"
         )
@@ -93,6 +94,7 @@ class ParseServer(RestStore):
         for class_name, fields in _CLASSES.items():
             self.request("POST", f"/schemas/{class_name}", {"className": class_name, "fields": fields})
         self.sign_up(crm)
+        self.make_roles(crm)
         readers = ["{" + ",".join(acl) + "}" for acl in crm.acls()]
         public = "{*}"
         for class_name, rows in (
