@@ -93,7 +93,7 @@ def check_selected_key(query: QueryState, key: str, access: Access, principal: P
 def _asks_for_self(where: Node, access: Access, principal: Principal) -> bool:
     """Whether only the principal's own ``_User`` object can be found: one of the and-ed conditions asks for
     it."""
-    if access.class_name != "_User" or principal.user_id is None:
+    if access.class_name != "_User" or principal.user_id is None or not access.owner_exempt:
         return False
     if isinstance(where, And):
         return any(_asks_for_self(child, access, principal) for child in where.children)

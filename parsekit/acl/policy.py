@@ -66,6 +66,7 @@ class Access:
     hidden_by_owner: tuple[OwnerGroup, ...] = ()
     private_fields: frozenset[str] = _NOTHING
     sealed_fields: frozenset[str] = _NOTHING
+    owner_exempt: bool = True
 
     def constrain(self, where: Node) -> Node:
         """``where`` with the ACL test and the conjunct beside it."""
@@ -134,6 +135,7 @@ def authorize(
     *,
     during: WriteKind = "update",
     protected_defaults: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    owner_exempt: bool = True,
 ) -> Access:
     """Whether ``principal``, having the roles ``role_names`` (names alone), may do ``operation`` on the
     class.
@@ -156,6 +158,7 @@ def authorize(
         role_names,
         during=during,
         protected_defaults=protected_defaults,
+        owner_exempt=owner_exempt,
     )
     if isinstance(decision.outcome, Access):
         return decision.outcome
@@ -171,6 +174,7 @@ def decide(
     *,
     during: WriteKind = "update",
     protected_defaults: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    owner_exempt: bool = True,
 ) -> Decision:
     """``authorize`` with its reasons, and with the error as a value."""
     refusal = system_refusal(class_name, operation, principal)
@@ -196,7 +200,7 @@ def decide(
     conjunct = _ownership(class_schema, owned_through, principal)
     groups = protected_groups(class_schema, class_name, protected_defaults)
     access = _client_access(class_name, operation, conjunct, *hidden_from(groups, principal, role_names))
-    return Decision(access, step, owned_through)
+    return Decision(attrs.evolve(access, owner_exempt=owner_exempt), step, owned_through)
 
 
 def _client_access(
@@ -285,13 +289,14 @@ def hidden_fields_of(
     user_id = principal.user_id
     if user_id is None:
         return access.unusable_fields | access.sealed_fields
-    if access.class_name == _USER_CLASS and object_fields.get("objectId") == user_id:
+    is_self = access.class_name == _USER_CLASS and object_fields.get("objectId") == user_id
+    if is_self and access.owner_exempt:
         return access.sealed_fields
     hidden = access.hidden_fields
     for group in access.hidden_by_owner:
         if refers_to(object_fields.get(group.field), user_id):
             hidden &= group.protected
-    return hidden | access.private_fields | access.sealed_fields
+    return hidden | access.sealed_fields | (_NOTHING if is_self else access.private_fields)
 
 
 def visible(object_fields: Mapping[str, Value], access: Access, principal: Principal) -> dict[str, Value]:

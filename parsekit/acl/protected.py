@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_PROTECTED_FIELDS",
     "OwnerGroup",
     "ProtectedFields",
+    "Protection",
     "hidden_from",
     "protected_groups",
     "refers_to",
@@ -39,6 +40,39 @@ DEFAULT_PROTECTED_FIELDS: Final[ProtectedFields] = MappingProxyType({"_User": {P
 """Parse Server's default (parse_server.md S17)."""
 
 _USER_FIELD: Final = "userField:"
+
+
+@final
+@attrs.frozen(slots=True)
+class Protection:
+    """What a server protects beside what its classes state: ``protectedFields`` and its exemptions.
+
+    Where ``owner_exempt``, users see all of their own object. ``trigger_exempt``: hooks see what is hidden from whoever
+    writes. ``save_response_exempt``: the answer to a write shows it.
+    """
+
+    fields: ProtectedFields = DEFAULT_PROTECTED_FIELDS
+    owner_exempt: bool = True
+    trigger_exempt: bool = False
+    save_response_exempt: bool = True
+
+    @staticmethod
+    def joined(
+        fields: ProtectedFields,
+        *,
+        owner_exempt: bool = True,
+        trigger_exempt: bool = False,
+        save_response_exempt: bool = True,
+    ) -> Protection:
+        """With the default fields added to ``fields``, unless owners are not exempt (ParseServer.injectDefaults)."""
+        merged = {
+            name: {group: tuple(keys) for group, keys in groups.items()} for name, groups in fields.items()
+        }
+        for name, groups in DEFAULT_PROTECTED_FIELDS.items() if owner_exempt else ():
+            mine = merged.setdefault(name, {})
+            for group, keys in groups.items():
+                mine[group] = tuple(dict.fromkeys((*mine.get(group, ()), *keys)))
+        return Protection(merged, owner_exempt, trigger_exempt, save_response_exempt)
 
 
 @final

@@ -87,7 +87,7 @@ def explain_object(
         principal,
         fields,
         roles=engine.store.roles(),
-        protected_defaults=engine.options.protected_fields,
+        protected_defaults=engine.options.protection.fields,
     )
     # SAFETY: who is in which role is not everybody's to know.
     if asking.bypasses_permissions or principal.user_id in (None, asking.user_id):
@@ -114,9 +114,9 @@ def explain_find(
     hidden_fields: set[str] = set()
     shown = 0
     fields = map(_fields_of, found)
-    protected = engine.options.protected_fields
+    defaults = engine.options.protection.fields
     for told in explain_each(
-        schema, state.class_name, "find", principal, fields, roles=roles, protected_defaults=protected
+        schema, state.class_name, "find", principal, fields, roles=roles, protected_defaults=defaults
     ):
         if told.allowed:
             shown += 1

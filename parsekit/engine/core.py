@@ -21,7 +21,7 @@ from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation, validate_permissions
 from parsekit.acl.explain import AccessExplanation
 from parsekit.acl.principal import Principal
-from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields
+from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, Protection
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
 from parsekit.cloud import CloudCode
@@ -109,7 +109,10 @@ class EngineOptions:
     )
     """How deep arrays and objects may lie inside each other in a stored value (MongoDB's bound); 200 at most."""
     protected_fields: ProtectedFields = DEFAULT_PROTECTED_FIELDS
-    """Class -> group -> fields that the group does not see, beside what each class states itself."""
+    """What is protected beside what classes state; Parse Server's default is added, unless owners are not exempt."""
+    protected_fields_owner_exempt: bool = True
+    protected_fields_trigger_exempt: bool = False
+    protected_fields_save_response_exempt: bool = True
     auth: AuthOptions = attrs.Factory(AuthOptions)
     installation: InstallationOptions = attrs.Factory(InstallationOptions)
     clock: Callable[[], datetime] = _now
@@ -120,6 +123,16 @@ class EngineOptions:
     """What is called with events that clients report: name, body, principal; what it gives is the answer."""
     push: PushAdapter | None = None
     """Who sends push notifications; ``None`` for nobody."""
+
+    @property
+    def protection(self) -> Protection:
+        """The protected fields and their exemptions."""
+        return Protection.joined(
+            self.protected_fields,
+            owner_exempt=self.protected_fields_owner_exempt,
+            trigger_exempt=self.protected_fields_trigger_exempt,
+            save_response_exempt=self.protected_fields_save_response_exempt,
+        )
 
 
 def open_engine(
@@ -168,7 +181,7 @@ class ParseEngine:
             query_time_limit_s=options.query_time_limit_s,
         )
         try:
-            self.views = Views(self.store, self.store.role_names, options.protected_fields)
+            self.views = Views(self.store, self.store.role_names, options.protection)
             self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
             self.dialects = DialectReads(self)

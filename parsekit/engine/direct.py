@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
+from parsekit.acl.policy import hidden_fields_of
 from parsekit.engine.effects import echo_of
 from parsekit.operations import OperationSet
 from parsekit.values import Value
@@ -85,7 +86,7 @@ class DirectWrites:
 
         write = engine.carried_out(carry_out)
         engine.after_commit()
-        return WriteAnswer(write.object_id, write.now, echo_of(write), write.creating)
+        return self._answer(write)
 
     def update(
         self,
@@ -118,7 +119,18 @@ class DirectWrites:
 
         write = engine.carried_out(carry_out)
         engine.after_commit()
-        return WriteAnswer(write.object_id, write.now, echo_of(write), write.creating)
+        return self._answer(write)
+
+    def _answer(self, write: Write) -> WriteAnswer:
+        echo: Mapping[str, Value] = echo_of(write)
+        view = write.view
+        # SAFETY: masters see all; an answer shows what its sender wrote, unless the application wants less.
+        if not (view.protection.save_response_exempt or view.principal.bypasses_permissions):
+            fields = {**(write.old or {}), **write.changed, "objectId": write.object_id}
+            access = view.access(write.class_name, "create" if write.creating else "update", "create")
+            hidden = hidden_fields_of(fields, access, view.principal)
+            echo = {key: value for key, value in echo.items() if key not in hidden}
+        return WriteAnswer(write.object_id, write.now, echo, write.creating)
 
     def delete(
         self,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
 
+from parsekit.acl.policy import hidden_fields_of
 from parsekit.cloud import (
     CloudCode,
     FunctionRequest,
@@ -36,6 +37,7 @@ from parsekit.query.state import QueryState
 from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
+    from parsekit.acl.clp import Operation
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.write import Write
@@ -43,6 +45,12 @@ if TYPE_CHECKING:
 __all__ = ["EngineHooks"]
 
 _LOG: Final = logging.getLogger("parsekit.cloud")
+_DURING: Final[dict[str, Operation]] = {
+    "beforeSave": "update",
+    "afterSave": "update",
+    "beforeDelete": "delete",
+    "afterDelete": "delete",
+}
 _SET_BY_ENGINE: Final = frozenset({"objectId", "createdAt", "updatedAt", "className", "__type"})
 
 
@@ -101,13 +109,13 @@ class EngineHooks:
     def before_delete(self, write: Write) -> None:
         """Let the hook refuse a delete."""
         if self.cloud.has("beforeDelete", write.class_name):
-            request = self._request(write, "beforeDelete", self._original(write))
+            request = self._request(write, "beforeDelete", self._original(write, "delete"))
             self._run(request, write.class_name, write.view.principal)
 
     def after_delete(self, write: Write) -> None:
         """Have the hook called after the commit."""
         if self.cloud.has("afterDelete", write.class_name):
-            request = self._request(write, "afterDelete", self._original(write))
+            request = self._request(write, "afterDelete", self._original(write, "delete"))
             self._engine.outbox.call_later(lambda: self._after(write, request))
 
     def is_remote(self, trigger: str, class_name: str) -> bool:
@@ -138,22 +146,31 @@ class EngineHooks:
             trigger_name=trigger,
             context=write.shared_context(),
             object=obj,
-            original=None if write.creating else self._original(write),
+            original=None if write.creating else self._original(write, _DURING[trigger]),
         )
 
-    def _original(self, write: Write) -> PFObject | None:
+    def _original(self, write: Write, operation: Operation = "update") -> PFObject | None:
         if write.old is None:
             return None
-        return self._made(write, {**write.old, **_acl(write.old_acl)})
+        return self._made(write, {**self._shown(write, operation), **_acl(write.old_acl)})
+
+    def _shown(self, write: Write, operation: Operation = "update") -> dict[str, Value]:
+        """The stored fields, without what is hidden from whoever writes unless hooks are exempt from that."""
+        old, view = write.old or {}, write.view
+        # SAFETY: masters see all; hooks see what their caller sees.
+        if not old or view.protection.trigger_exempt or view.principal.bypasses_permissions:
+            return old
+        hidden = hidden_fields_of(old, view.access(write.class_name, operation), view.principal)
+        return {key: value for key, value in old.items() if key not in hidden}
 
     def _object(self, write: Write, *, pending: bool) -> PFObject:
         """The object as the hook sees it: the stored fields with the operations pending, or what was written."""
         if pending:
-            obj = self._made(write, {**(write.old or {}), **_acl(write.old_acl)})
+            obj = self._made(write, {**self._shown(write), **_acl(write.old_acl)})
             for key, operation in write.operations.items():
                 obj.perform(key, operation)
             return obj
-        fields = {key: value for key, value in (write.old or {}).items() if key not in write.removed}
+        fields = {key: value for key, value in self._shown(write).items() if key not in write.removed}
         acl = write.old_acl if write.acl is MISSING else write.acl
         fields.update(write.changed)
         fields.setdefault("createdAt", write.now)

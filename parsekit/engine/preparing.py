@@ -107,7 +107,7 @@ class Preparation:
         owner = related.owner
         schema = self._store.catalog.schema.get(owner.class_name)
         check_relation_key(
-            schema, related, view.principal, view.role_names, protected_defaults=view.protected
+            schema, related, view.principal, view.role_names, protected_defaults=view.protection.fields
         )
         try:
             self._get(owner.class_name, owner.object_id, view.principal)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from parsekit.acl.clp import Operation, WriteKind
 from parsekit.acl.policy import Access, authorize
 from parsekit.acl.principal import Principal, principal_ids
-from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields
+from parsekit.acl.protected import Protection
 from parsekit.query.ast import ALWAYS, And, Node
 
 if TYPE_CHECKING:
@@ -53,24 +53,20 @@ class PrincipalView:
         "ids",
         "prepared",
         "principal",
-        "protected",
+        "protection",
         "role_names",
     )
 
     def __init__(
-        self,
-        principal: Principal,
-        role_names: frozenset[str],
-        store: Store,
-        protected: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+        self, principal: Principal, role_names: frozenset[str], store: Store, protection: Protection
     ) -> None:
-        self.protected = protected
         self.principal = principal
         self.role_names = role_names
         # SAFETY: without ids no ACL test is made; only masters are without.
         self.ids = None if principal.bypasses_permissions else principal_ids(principal, role_names)
         self._store = store
         self._catalog = store.catalog
+        self.protection = protection
         self._accesses: dict[tuple[str, Operation, WriteKind], Access] = {}
         self._inclusions: dict[tuple[str, Operation], Reading] = {}
         self.prepared: dict[str, Any] = {}
@@ -90,7 +86,8 @@ class PrincipalView:
                 self.principal,
                 self.role_names,
                 during=during,
-                protected_defaults=self.protected,
+                protected_defaults=self.protection.fields,
+                owner_exempt=self.protection.owner_exempt,
             )
             if (
                 self._store.catalog is self._catalog
@@ -129,13 +126,10 @@ class Views:
     """The views of the principals seen lately; forgotten whenever classes, roles or ACLs change."""
 
     def __init__(
-        self,
-        store: Store,
-        roles_of: Callable[[str], frozenset[str]],
-        protected: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+        self, store: Store, roles_of: Callable[[str], frozenset[str]], protection: Protection
     ) -> None:
         self._store = store
-        self._protected = protected
+        self._protection = protection
         self._roles_of = roles_of
         self._views: dict[Principal, PrincipalView] = {}
         store.on_reload(self.forget)
@@ -149,7 +143,7 @@ class Views:
         view = self._views.get(principal)
         if view is None or self._store.has_uncommitted:
             names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
-            view = PrincipalView(principal, names, self._store, self._protected)
+            view = PrincipalView(principal, names, self._store, self._protection)
             if self._store.has_uncommitted:
                 return view  # what an uncommitted change shows is nobody else's
             if len(self._views) >= _MOST_VIEWS:

@@ -92,7 +92,7 @@ def _one(call: Call, answer: Answer) -> JSON:
     try:
         response = answer(call)
     except (HttpError, ParsekitError) as error:
-        failed = answer_for(error)
+        failed = answer_for(error, sanitized=call.options.enable_sanitized_error_response)
         if failed is None:
             raise
         response = failed

@@ -16,7 +16,6 @@ from typing import Any, Final, final
 
 import attrs
 
-from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS
 from parsekit.auth.adapters import AuthAdapter, TokenTableAdapter
 from parsekit.auth.options import AuthOptions
 from parsekit.codec import JSON
@@ -43,6 +42,9 @@ _ENGINE: Final = (
     "defaultLimit",
     "enforcePrivateUsers",
     "installation",
+    "protectedFieldsOwnerExempt",
+    "protectedFieldsSaveResponseExempt",
+    "protectedFieldsTriggerExempt",
 )
 _NOT_FROM_OUTSIDE: Final = frozenset(
     {"passwordCost", "randomBytes", "auth", "emailAdapter", "publicServerUrl", "appId"}
@@ -113,11 +115,8 @@ def _adapters(place: str, value: JSON, problems: Problems) -> Any:
 
 
 def _protected(place: str, value: JSON, problems: Problems) -> Any:
-    """Class -> group -> fields. What is hidden by default stays hidden, as in Parse Server."""
-    merged = {
-        name: {group: list(keys) for group, keys in groups.items()}
-        for name, groups in DEFAULT_PROTECTED_FIELDS.items()
-    }
+    """Class -> group -> fields. What is hidden by default the engine adds (``acl.protected.Protection``)."""
+    merged: dict[str, dict[str, list[str]]] = {}
     if not isinstance(value, Mapping):
         problems.append(f"{place}: expected an object of classes")
         return merged

@@ -71,7 +71,7 @@ class Dispatcher:
         try:
             return self._handle(request)
         except (HttpError, ParsekitError) as error:
-            answer = answer_for(error)
+            answer = answer_for(error, sanitized=self.options.enable_sanitized_error_response)
             if answer is None:
                 raise
             return answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from typing import Final
 
+from parsekit.acl.system import PERMISSION_DENIED
 from parsekit.cloud.webhooks import WebhookError
 from parsekit.codec import JSON
 from parsekit.errors import NotOfferedError, ParseError, SchemaError, StorageError
@@ -22,9 +23,11 @@ _INTERNAL: Final = "Internal server error."
 class HttpError(Exception):
     """An answer without one of Parse's codes, such as a request without keys."""
 
-    def __init__(self, status: int, body: JSON) -> None:
+    def __init__(self, status: int, body: JSON, *, detail: str | None = None) -> None:
         super().__init__(str(body))
         self.response = Response(status, body)
+        self.detail = detail
+        """What the answer says where errors are not sanitized."""
 
 
 def unauthorized() -> HttpError:
@@ -45,18 +48,24 @@ def no_route(method: str, path: str) -> Response:
     )
 
 
-def error_body(error: ParseError) -> dict[str, JSON]:
-    """The ``{code, error}`` of a refusal."""
+def error_body(error: ParseError, *, sanitized: bool = True) -> dict[str, JSON]:
+    """The ``{code, error}`` of a refusal; what exactly was refused, where it is not ``sanitized``."""
+    if not sanitized and error.message == PERMISSION_DENIED and error.hint is not None:
+        return {"code": error.code, "error": error.hint}
     # a webhook's error is whatever the webhook says it is
     return {"code": error.code, "error": error.payload if isinstance(error, WebhookError) else error.message}
 
 
-def answer_for(error: Exception) -> Response | None:
-    """The answer for an error that a route may raise, ``None`` for a fault of parsekit's own."""
+def answer_for(error: Exception, *, sanitized: bool = True) -> Response | None:
+    """The answer for an error that a route may raise, ``None`` for a fault of parsekit's own.
+
+    ``sanitized`` is ``enableSanitizedErrorResponse``: permissions refuse without telling what.
+    """
     if isinstance(error, HttpError):
-        return error.response
+        full = None if sanitized else error.detail
+        return error.response if full is None else Response(error.response.status, {"error": full})
     if isinstance(error, ParseError):
-        return Response(_STATUS.get(error.code, 400), error_body(error))
+        return Response(_STATUS.get(error.code, 400), error_body(error, sanitized=sanitized))
     if isinstance(error, SchemaError):
         return Response(400, {"code": 255, "error": "; ".join(error.problems)})
     if isinstance(error, NotOfferedError):

@@ -15,8 +15,8 @@ def require_master(call: Call) -> None:
         HttpError: 403, which 9.10 words ``Permission denied`` (middlewares.enforceMasterKeyAccess).
     """
     # SAFETY: the routes behind this read and change what no client may.
-    if not call.principal.bypasses_permissions:
-        raise HttpError(403, {"error": "Permission denied"})
+    if call.principal.kind not in ("master", "read_only_master"):
+        raise HttpError(403, {"error": "Permission denied"}, detail="unauthorized: master key is required")
 
 
 def require_writing_master(call: Call, action: str) -> None:

@@ -92,7 +92,7 @@ class TestAddresses:
     ) -> None:
         with server() as call:
             for host, status in (("127.0.0.1", here), ("203.0.113.9", elsewhere)):
-                answer = call("GET", "/schemas", headers={**CLIENT, **headers}, host=host)
+                answer = call("GET", "/classes/_Hooks", headers={**CLIENT, **headers}, host=host)
                 assert answer.status == status
                 if status == 403:
                     assert answer.body == {"error": "unauthorized"}
@@ -225,9 +225,9 @@ class TestOptions:
             "masterKey": "m",
             "protectedFields": {"_User": {"*": ["phone"]}, "Deal": {"*": ["note"]}},
         }
-        found = configuration(given).engine["protected_fields"]
-        assert found == {"_User": {"*": ["email", "phone"]}, "Deal": {"*": ["note"]}}
         with parsekit.open(**configuration(given).engine) as engine:
+            found = engine.options.protection.fields
+            assert found == {"_User": {"*": ("phone", "email")}, "Deal": {"*": ("note",)}}
             options = ServerOptions(app_id="app", master_key="m", rest_key="r")
             call = Caller(engine, options)
             call("POST", "/classes/Deal", {"note": "secret", "title": "a"}, headers=MASTER, host="127.0.0.1")
