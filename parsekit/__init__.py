@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.core import open_engine as open
+    from parsekit.engine.local import open_local_datastore
     from parsekit.engine.upkeep import restore
     from parsekit.errors import (
         EngineError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from parsekit.file import DirectoryFiles, PFFile
     from parsekit.livequery.events import Event
     from parsekit.livequery.subscription import Subscription
+    from parsekit.localstore import LocalDatastore
     from parsekit.migrations import Migration, migration
     from parsekit.object import PFObject
     from parsekit.query.builder import PFQuery
@@ -49,6 +51,7 @@ __all__ = [
     "Field",
     "Index",
     "JournalLimits",
+    "LocalDatastore",
     "Migration",
     "NotOfferedError",
     "Ownership",
@@ -73,6 +76,7 @@ __all__ = [
     "Subscription",
     "migration",
     "open",
+    "open_local_datastore",
     "pf_field",
     "restore",
     "schema_from_json",
@@ -85,6 +89,7 @@ _HOMES: Final = {
     "acl.acl": ("PFACL",),
     "acl.principal": ("Principal",),
     "engine.core": ("ParseEngine", "open"),
+    "engine.local": ("open_local_datastore",),
     "engine.upkeep": ("restore",),
     "errors": (
         "EngineError",
@@ -97,6 +102,7 @@ _HOMES: Final = {
     "file": ("DirectoryFiles", "PFFile"),
     "livequery.events": ("Event",),
     "livequery.subscription": ("Subscription",),
+    "localstore": ("LocalDatastore",),
     "migrations": ("Migration", "migration"),
     "object": ("PFObject",),
     "query.builder": ("PFQuery",),

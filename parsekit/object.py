@@ -233,10 +233,12 @@ class PFObject(ReadableObject):
         if type(operation) is Set:  # which nearly all are
             state.operations.perform(key, operation)
             state.estimated[key] = operation.value
-            return
-        after = apply(operation, self.raw(key))
-        state.operations.perform(key, operation)
-        state.estimated[key] = after
+        else:
+            after = apply(operation, self.raw(key))
+            state.operations.perform(key, operation)
+            state.estimated[key] = after
+        if state.watcher is not None:
+            state.watcher.changed(self)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key in _NOT_FIELDS:
@@ -300,6 +302,8 @@ class PFObject(ReadableObject):
         for name in gone:
             state.operations.discard(name)
             state.estimated.pop(name, None)
+        if gone and state.watcher is not None:
+            state.watcher.changed(self)
 
     # -- the engine's verbs ----------------------------------------------------------------------
 
@@ -351,6 +355,48 @@ class PFObject(ReadableObject):
         binding = current_binding()
         binding.engine.fetch_objects(given, binding.principal, ())
         return given
+
+    # -- the local datastore -----------------------------------------------------------------------
+
+    def pin(self, name: str | None = None) -> None:
+        """Keep the object, and all that it refers to and of which there is data, in the local datastore.
+
+        Raises:
+            EngineError: no engine with a local datastore is open here.
+        """
+        PFObject.pin_all([self], name)
+
+    @staticmethod
+    def pin_all(objects: Iterable[PFObject], name: str | None = None) -> None:
+        """Pin several objects, all or none. Raises what ``pin`` raises."""
+        current_binding().engine.local_datastore.pin_all(objects, name)
+
+    def unpin(self, name: str | None = None) -> None:
+        """Take the object from a pin; it is kept while another pin or object leads to it. Raises as ``pin``."""
+        PFObject.unpin_all([self], name)
+
+    @staticmethod
+    def unpin_all(objects: Iterable[PFObject], name: str | None = None) -> None:
+        """Take several objects from a pin. Raises what ``pin`` raises."""
+        current_binding().engine.local_datastore.unpin_all(objects, name)
+
+    @staticmethod
+    def unpin_all_objects(name: str | None = None) -> None:
+        """Take every object from one pin, the default pin without a name; ``local_datastore.clear()`` takes all.
+
+        Raises what ``pin`` raises.
+        """
+        current_binding().engine.local_datastore.unpin_all_objects(name)
+
+    def fetch_from_local_datastore(self) -> Self:
+        """Read the object from the local datastore; pending operations stay on top.
+
+        Raises:
+            CacheMissError: 120, it is not there.
+            EngineError: no engine with a local datastore is open here.
+        """
+        current_binding().engine.local_datastore.fetch(self)
+        return self
 
     # -- what the engine calls -------------------------------------------------------------------
 
@@ -411,6 +457,8 @@ class PFObject(ReadableObject):
         if isinstance(old, LocalState) and old.operations:
             for key, operation in old.operations.items():
                 self.perform(key, operation)
+        if isinstance(old, LocalState) and old.node:
+            self._local().node = old.node
 
 
 # the slots' own setters, which ``map`` calls without a frame

@@ -94,6 +94,10 @@ class ReadableObject:
             return True
         if not isinstance(other, ReadableObject):
             return NotImplemented
+        if (
+            isinstance(self._state, LocalState) and self._state is other._state
+        ):  # one object of the local datastore
+            return True
         identity = self.object_id
         return identity is not None and identity == other.object_id and self.class_name == other.class_name
 
@@ -313,6 +317,9 @@ class ReadableObject:
         if isinstance(state, LocalState):
             return state
         local = LocalState(state, complete=self._context.complete)
+        watcher = self._context.shape.watcher
+        if watcher is not None:
+            local = watcher.state_of(self, local)  # type: ignore[arg-type]
         self._state = local
         return local
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
 from parsekit.operations import OperationSet
 from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
@@ -27,6 +27,7 @@ __all__ = [
     "LocalState",
     "ResultContext",
     "ResultShape",
+    "Watcher",
 ]
 
 PLAIN: Final = 0
@@ -45,7 +46,17 @@ class ResultShape:
     ``acl_at`` and ``nulls_at`` are positions in the row, -1 where there is none.
     """
 
-    __slots__ = ("acl_at", "acl_of", "class_name", "classes", "engine", "fields", "nulls_at", "relations")
+    __slots__ = (
+        "acl_at",
+        "acl_of",
+        "class_name",
+        "classes",
+        "engine",
+        "fields",
+        "nulls_at",
+        "relations",
+        "watcher",
+    )
 
     def __init__(
         self,
@@ -58,6 +69,7 @@ class ResultShape:
         relations: Mapping[str, str] | None = None,
         engine: Any = None,
         classes: Callable[[str], type[PFObject]],
+        watcher: Watcher | None = None,
     ) -> None:
         self.class_name = class_name
         self.fields = fields
@@ -67,6 +79,17 @@ class ResultShape:
         self.relations: Mapping[str, str] = relations or {}
         self.engine = engine
         self.classes = classes
+        self.watcher = watcher
+
+
+class Watcher(Protocol):
+    """What keeps objects that change: the local datastore. It tells the one state of each object that it keeps."""
+
+    def state_of(self, obj: PFObject, fresh: LocalState) -> LocalState:
+        """The state that ``obj`` shall have with its first change: ``fresh``, or the one that is kept already."""
+
+    def changed(self, obj: PFObject) -> None:
+        """The pending operations of an object that is kept are others now."""
 
 
 @final
@@ -126,15 +149,18 @@ class LocalState:
     """The changeable half of an object: what it was read from, what the server said since, what is pending."""
 
     __slots__ = (
+        "__weakref__",
         "complete",
         "created_at",
         "estimated",
         "new",
+        "node",
         "object_id",
         "operations",
         "row",
         "server",
         "updated_at",
+        "watcher",
     )
 
     def __init__(self, row: tuple[Any, ...] | None, *, complete: bool, new: bool = False) -> None:
@@ -147,6 +173,9 @@ class LocalState:
         self.updated_at: datetime | None = None
         self.complete = complete
         self.new = new
+        self.watcher: Watcher | None = None
+        self.node = 0
+        """The number under which ``watcher`` keeps the object, 0 while none does."""
 
     def copy(self) -> LocalState:
         """An equal state that changes on its own."""
@@ -154,4 +183,12 @@ class LocalState:
         copy.server, copy.estimated = dict(self.server), dict(self.estimated)
         copy.operations = self.operations.copy()
         copy.object_id, copy.created_at, copy.updated_at = self.object_id, self.created_at, self.updated_at
+        copy.watcher, copy.node = self.watcher, self.node
         return copy
+
+    def become(self, other: LocalState) -> None:
+        """Hold what ``other`` holds; whoever shares this state sees it."""
+        self.row, self.server, self.estimated = other.row, dict(other.server), dict(other.estimated)
+        self.operations = other.operations.copy()
+        self.object_id, self.created_at, self.updated_at = other.object_id, other.created_at, other.updated_at
+        self.complete, self.new = other.complete, other.new

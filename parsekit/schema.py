@@ -55,9 +55,11 @@ __all__ = [
 
 FieldType: TypeAlias = Literal[
     "String", "Number", "Boolean", "Date", "Object", "Array", "GeoPoint", "Polygon", "File", "Bytes", "Pointer",
-    "Relation", "ACL",
+    "Relation", "ACL", "Mixed",
 ]  # fmt: skip
-FIELD_TYPES: Final[tuple[FieldType, ...]] = get_args(FieldType)
+"""``Mixed`` holds values of several types; no schema can ask for it, the local datastore finds out."""
+
+FIELD_TYPES: Final[tuple[FieldType, ...]] = tuple(name for name in get_args(FieldType) if name != "Mixed")
 
 Permissions: TypeAlias = Mapping[str, Value]
 """Class-level permissions in Parse's JSON form: operation -> entities, plus the special keys of a CLP."""

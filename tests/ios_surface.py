@@ -22,7 +22,6 @@ class Row(NamedTuple):
 
 
 ASYNC = "one synchronous method stands for the InBackground, block, target-selector and NSError forms"
-PINS = "comes with the local datastore"
 EVENTUALLY = "comes with synchronization"
 CACHE = "there is no network between the query and its data, so there is nothing to cache"
 
@@ -67,21 +66,21 @@ SURFACE: dict[str, list[Row]] = {
         Row("+fetchAll*", "PFObject.fetch_all"),
         Row("+fetchAllIfNeeded*", "", "loop over `fetch_if_needed()`; there is no round trip to save"),
         Row("refresh*", "", "deprecated on iOS; fetch()"),
-        Row("fetchFromLocalDatastore*", "", PINS, "PFObject.fetch_from_local_datastore"),
+        Row("fetchFromLocalDatastore*", "PFObject.fetch_from_local_datastore"),
         Row("delete*", "PFObject.delete"),
         Row("deleteEventually", "", EVENTUALLY, "PFObject.delete_eventually"),
         Row("+deleteAll*", "PFObject.delete_all"),
         Row("dirty", "PFObject.is_dirty"),
         Row("isDirtyForKey:", "PFObject.dirty_keys", "`key in obj.dirty_keys`"),
-        Row("pin*", "", PINS, "PFObject.pin"),
-        Row("pinWithName*", "", PINS, "PFObject.pin"),
-        Row("+pinAll*", "", PINS, "PFObject.pin_all"),
-        Row("+pinAll:withName*", "", PINS, "PFObject.pin_all"),
-        Row("unpin*", "", PINS, "PFObject.unpin"),
-        Row("unpinWithName*", "", PINS, "PFObject.unpin"),
-        Row("+unpinAll*", "", PINS, "PFObject.unpin_all"),
-        Row("+unpinAllObjects*", "", PINS, "PFObject.unpin_all_objects"),
-        Row("+unpinAllObjectsWithName*", "", PINS, "PFObject.unpin_all_objects"),
+        Row("pin*", "PFObject.pin"),
+        Row("pinWithName*", "PFObject.pin(name=)"),
+        Row("+pinAll*", "PFObject.pin_all"),
+        Row("+pinAll:withName*", "PFObject.pin_all(name=)"),
+        Row("unpin*", "PFObject.unpin"),
+        Row("unpinWithName*", "PFObject.unpin(name=)"),
+        Row("+unpinAll*", "PFObject.unpin_all"),
+        Row("+unpinAllObjects*", "PFObject.unpin_all_objects"),
+        Row("+unpinAllObjectsWithName*", "PFObject.unpin_all_objects(name=)"),
         Row("+object", "PFObject.__init__", "`Deal()`: the typed class itself makes objects"),
         Row("+objectWithoutDataWithObjectId:", "PFObject.without_data"),
         Row("+registerSubclass", "ParseEngine.register", "or `parsekit.open(classes=[Deal])`"),

@@ -32,7 +32,6 @@ from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.bulk import Bulk
 from parsekit.engine.config import GlobalConfig
 from parsekit.engine.direct import DirectWrites
-from parsekit.engine.explaining import Explanation
 from parsekit.engine.filing import Filing
 from parsekit.engine.find_hooks import FindHooks
 from parsekit.engine.history import HistoryEntry, history
@@ -43,6 +42,7 @@ from parsekit.engine.infer import Inference
 from parsekit.engine.installations import InstallationOptions, InstallationRules
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.live import LiveQueries
+from parsekit.engine.local import open_beside
 from parsekit.engine.matching import DialectReads, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
@@ -56,9 +56,11 @@ from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.webhooks import Webhooks
 from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError, ParseError, SchemaError
+from parsekit.explanation import Explanation
 from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
 from parsekit.operations import OperationSet
+from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
@@ -71,6 +73,7 @@ from parsekit.values import MISSING, FileReference, Value
 if TYPE_CHECKING:
     from parsekit.engine.past import PastView
     from parsekit.engine.security import Finding as SecurityFinding
+    from parsekit.localstore import LocalDatastore
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
 
@@ -123,6 +126,10 @@ class EngineOptions:
     """What is called with events that clients report: name, body, principal; what it gives is the answer."""
     push: PushAdapter | None = None
     """Who sends push notifications; ``None`` for nobody."""
+    local_datastore: str | Path | None = None
+    """The file of the local datastore (``":memory:"`` for none on the disk); ``None`` for no local datastore."""
+    local_dialect: Dialect = Dialect.IOS_LOCAL
+    """The dialect of queries to the local datastore that name none."""
 
     @property
     def protection(self) -> Protection:
@@ -172,6 +179,7 @@ class ParseEngine:
         self.options = options
         self._classes: dict[str, type[PFObject]] = {"_User": PFUser, "_Role": PFRole, "_Session": PFSession}
         self._tokens: list[contextvars.Token[Binding | None]] = []
+        self.local: LocalDatastore | None = None
         self.store = Store(
             path,
             synchronous=options.synchronous,
@@ -219,6 +227,8 @@ class ParseEngine:
             self.upkeep = Upkeep(self)
             self.live = LiveQueries(self, shared=str(path) != ":memory:")
             self._prepare(schema, classes)
+            if options.local_datastore is not None:
+                self.local = open_beside(self, options.local_datastore, options.local_dialect)
         except BaseException:
             self.store.close()
             raise
@@ -254,7 +264,22 @@ class ParseEngine:
         """
         self.store.database.check_closable()
         self.live.close()
+        if self.local is not None:
+            self.local.close()
         self.store.close()
+
+    @property
+    def local_datastore(self) -> LocalDatastore:
+        """The local datastore that was opened with the engine.
+
+        Raises:
+            EngineError: there is none.
+        """
+        if self.local is None:
+            raise EngineError(
+                'local datastore: this engine has none; open it with parsekit.open(path, local_datastore="device.db")'
+            )
+        return self.local
 
     @contextlib.contextmanager
     def acting_as(self, user: PFObject | Principal) -> Iterator[Self]:
@@ -431,6 +456,8 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None = None
     ) -> list[Any]:
         """The objects of a query."""
+        if state.from_local:
+            return self.local_datastore.reading.find(state, principal, kind)
         if state.dialect is not None and is_matched(state):
             return self.dialects.find(state, principal, kind)
         if self.cloud.is_empty:
@@ -446,12 +473,16 @@ class ParseEngine:
         state: QueryState | None = None,
     ) -> Any:
         """One object by id."""
+        if state is not None and state.from_local:
+            return self.local_datastore.reading.get(state, object_id, principal, kind)
         if self.cloud.is_empty:
             return self.reads.get(class_name, object_id, principal, kind, state)
         return self.finds.get(state or QueryState(class_name), object_id, principal, kind)
 
     def count_objects(self, state: QueryState, principal: Principal) -> int:
         """How many objects match."""
+        if state.from_local:
+            return self.local_datastore.reading.count(state, principal)
         if is_matched(state):
             return self.dialects.count(state, principal)
         return (
@@ -460,6 +491,8 @@ class ParseEngine:
 
     def explain_query(self, state: QueryState, principal: Principal) -> Explanation:
         """How a query would run."""
+        if state.from_local:
+            return self.local_datastore.reading.explain(state, principal)
         if is_matched(state):
             return self.dialects.explain(state, principal)
         return self.reads.explain(state, principal)
@@ -498,6 +531,8 @@ class ParseEngine:
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
     ) -> Iterator[Any]:
         """The objects of a query one by one."""
+        if state.from_local:
+            return self.local_datastore.reading.stream(state, principal, kind)
         if is_matched(state):
             return self.dialects.stream(state, principal, kind, batch_size)
         answers = self.reads if self.cloud.is_empty else self.finds

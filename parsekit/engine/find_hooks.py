@@ -18,10 +18,10 @@ import attrs
 
 from parsekit.acl.guard import check_selected_key
 from parsekit.cloud import CloudCode, FindRequest
-from parsekit.engine.including import attach_includes
 from parsekit.engine.live_reading import fields_of
 from parsekit.errors import ObjectNotFoundError
 from parsekit.object import PFObject
+from parsekit.object_including import attach_includes
 from parsekit.query.ast import And, Constraint, KeyOfQuery, Node, Nor, Op, Or
 from parsekit.query.builder import PFQuery
 from parsekit.query.state import QueryState

@@ -98,6 +98,11 @@ class LiveQueries:
         capacity: int = DEFAULT_CAPACITY,
     ) -> Subscription[Any]:
         """Follow a query under a principal; see ``PFQuery.subscribe``."""
+        if state.from_local:
+            local = self._engine.local_datastore.live
+            return local.subscribe(
+                state, binding, kind, watch=watch, resume_from=resume_from, capacity=capacity
+            )
         state = self._engine.hooks.before_subscribe(state, binding.principal, len(self._dispatcher))
         with self._lock:
             checked = self._check(state, binding, tuple(watch), (Dialect.SERVER, Dialect.LIVE_MATCHER))
@@ -114,6 +119,8 @@ class LiveQueries:
         self, state: QueryState, binding: Binding, kind: type[Any] | None = None
     ) -> ObservedList[Any]:
         """Follow the ordered, limited result of a query; see ``PFQuery.observe``."""
+        if state.from_local:
+            return self._engine.local_datastore.live.observe(state, binding, kind)
 
         def find() -> tuple[list[Any], int]:
             with self._lock:
@@ -134,6 +141,8 @@ class LiveQueries:
         self, state: QueryState, binding: Binding, group_by: str, sum_of: str | None
     ) -> ObservedGroups:
         """Follow count and sum per value of a key; see ``PFQuery.observe_aggregate``."""
+        if state.from_local:
+            return self._engine.local_datastore.live.observe_groups(state, binding, group_by, sum_of)
         described = self._engine.schema.get(state.class_name)
         field = None if described is None else described.fields.get(group_by)
         if "." in group_by or (field is not None and field.type in _UNGROUPABLE):
@@ -171,7 +180,7 @@ class LiveQueries:
         if engine.store.database.in_write:
             raise EngineError("subscribe: inside a transaction; subscribe before it begins or after it ends")
         rules = state.dialect or Dialect.SERVER
-        if state.from_local or rules not in dialects:
+        if rules not in dialects:
             raise NotOfferedError(
                 f"subscribe: only what the server stores can be followed, under {' or '.join(d.name for d in dialects)}"
             )

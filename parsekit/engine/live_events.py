@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, final
 
-from parsekit.engine.including import attach_includes
 from parsekit.errors import ParseError
 from parsekit.livequery.events import Event, Fields, Occurrence
 from parsekit.object import PFObject
+from parsekit.object_including import attach_includes
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
 
 if TYPE_CHECKING:

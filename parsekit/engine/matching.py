@@ -24,9 +24,9 @@ from parsekit.acl.guard import read_operation
 from parsekit.acl.principal import Principal, principal_ids
 from parsekit.engine.asking import Asking
 from parsekit.engine.comparing import DialectLookup, ReadableObjects, row_of
-from parsekit.engine.explaining import Explanation, explained, nothing_to_explain
-from parsekit.engine.including import attach_includes
+from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.object import PFObject
+from parsekit.object_including import attach_includes
 from parsekit.object_state import ResultContext
 from parsekit.query.ast import (
     NEVER,

@@ -13,7 +13,7 @@ from parsekit.object import PFObject
 from parsekit.operations import Operation, OperationSet, Sequence, Set
 from parsekit.values import PFGeoPoint, PFPolygon, Pointer, Value
 
-__all__ = ["LEAVES", "plain_operations"]
+__all__ = ["LEAVES", "plain_operations", "state_identity"]
 
 _NONE: Final[Mapping[int, Pointer]] = MappingProxyType({})
 LEAVES: Final = frozenset(
@@ -22,10 +22,15 @@ LEAVES: Final = frozenset(
 """Types whose values hold no object."""
 
 
+def state_identity(obj: PFObject) -> int:
+    """What tells an object in memory from others: the local datastore lets several share one state."""
+    return id(obj.local_state or obj)
+
+
 def plain_operations(operations: OperationSet, fresh: Mapping[int, Pointer] = _NONE) -> OperationSet:
     """``operations`` with pointers in the place of objects; itself when there are none.
 
-    ``fresh`` are the pointers of objects created a moment ago, by ``id``.
+    ``fresh`` are the pointers of objects created a moment ago, by ``state_identity``.
 
     Raises:
         InvalidPointerError: an object in them has not been saved.
@@ -77,7 +82,7 @@ def _with_pointers(operation: Any, fresh: Mapping[int, Pointer]) -> Any:
 
 def _pointers(value: Any, fresh: Mapping[int, Pointer]) -> Value:
     if isinstance(value, PFObject):
-        return fresh.get(id(value)) or value.__parse_pointer__()
+        return fresh.get(state_identity(value)) or value.__parse_pointer__()
     if isinstance(value, list):
         return [_pointers(item, fresh) for item in value]
     if isinstance(value, tuple):

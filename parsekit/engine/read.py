@@ -18,12 +18,12 @@ from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.engine.asking import Asking, selected_columns, with_all_includes
-from parsekit.engine.explaining import Explanation, explained, nothing_to_explain
-from parsekit.engine.including import attach_includes
 from parsekit.engine.preparing import Preparation
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.errors import ObjectNotFoundError
+from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.object import PFObject, hydrate
+from parsekit.object_including import attach_includes
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
 from parsekit.query.ast import Constraint, KeyOfQuery, constraints_of
 from parsekit.query.plan import NotSimple, Shape, Verb, shape_of

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
 from parsekit.engine.effects import learned_from
-from parsekit.engine.pointers import LEAVES, plain_operations
+from parsekit.engine.pointers import LEAVES, plain_operations, state_identity
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write import Write
 from parsekit.errors import (
@@ -67,6 +67,9 @@ class Saving:
                 done, failures = self._save_each(connection, pending, view)
             if engine.store.database.is_nested:
                 engine.outbox.undo_with([obj.remember() for obj, _, _ in done])
+            local = engine.local
+            if local is not None:
+                engine.outbox.call_later(lambda: local.saved([obj for obj, _, _ in done]))
         for obj, operations, answer in done:
             obj.saved(operations, answer)
         engine.after_commit()
@@ -111,7 +114,7 @@ class Saving:
             self._check_engine(obj)
             identity = obj.object_id or self._engine.options.new_id()
             drafts.append((identity, plain_operations(operations, fresh)))
-            fresh[id(obj)] = Pointer(class_name, identity)
+            fresh[state_identity(obj)] = Pointer(class_name, identity)
         writes = self._engine.writes.create_many(connection, class_name, drafts, view)
         return [(obj, todo, _answer(write)) for (obj, todo), write in zip(pending, writes, strict=True)]
 
@@ -144,7 +147,7 @@ class Saving:
         identity = obj.object_id
         if identity is None or obj.is_new:
             write = writes.create(connection, obj.class_name, plain, view, object_id=identity)
-            fresh[id(obj)] = Pointer(write.class_name, write.object_id)
+            fresh[state_identity(obj)] = Pointer(write.class_name, write.object_id)
         else:
             write = writes.update(connection, obj.class_name, identity, plain, view)
         return obj, operations, _answer(write)
@@ -166,13 +169,18 @@ class Saving:
                 raise MissingObjectIdError("object has no objectId; save it before deleting it")
             return
         failures: list[tuple[PFObject, ParseError]] = []
+        gone: list[Pointer] = []
+        local = self._engine.local
         with self._engine.store.write() as connection:
             view = self._engine.view(principal)
+            if local is not None:
+                self._engine.outbox.call_later(lambda: local.deleted(gone))
             for obj in stored:
                 self._check_engine(obj)
                 try:
                     with self._engine.store.write():
                         self._engine.writes.delete(connection, obj.class_name, str(obj.object_id), view)
+                    gone.append(obj.__parse_pointer__())
                 except ParseError as error:
                     if len(stored) == 1:
                         raise
@@ -185,6 +193,11 @@ class Saving:
 
     def fetch(self, objects: Sequence[PFObject], principal: Principal, include: tuple[str, ...]) -> None:
         """Read ``objects`` anew, one query a class."""
+        self._fetch(objects, principal, include)
+        if self._engine.local is not None:
+            self._engine.local.saved(objects)
+
+    def _fetch(self, objects: Sequence[PFObject], principal: Principal, include: tuple[str, ...]) -> None:
         by_class: dict[str, list[PFObject]] = {}
         for obj in objects:
             if obj.object_id is None:
@@ -245,22 +258,23 @@ def _children_first(objects: Sequence[PFObject]) -> list[PFObject]:
         InvalidPointerError: 106, new objects refer to each other in a circle.
     """
     if not any(map(_leads_on, objects)):
-        return [obj for obj in {id(obj): obj for obj in objects}.values() if obj.is_dirty]
+        return [obj for obj in {state_identity(obj): obj for obj in objects}.values() if obj.is_dirty]
     ordered: list[PFObject] = []
     seen: set[int] = set()
 
     def visit(obj: PFObject, path: frozenset[int]) -> None:
-        if id(obj) in path:
+        identity = state_identity(obj)
+        if identity in path:
             if obj.object_id is None:
                 raise InvalidPointerError(
                     "Found a circular dependency when saving.",
                     hint="save one of the objects first without the pointer, then set it",
                 )
             return
-        if id(obj) in seen:
+        if identity in seen:
             return
-        seen.add(id(obj))
-        below = path | {id(obj)} if obj.object_id is None else frozenset({id(obj)})
+        seen.add(identity)
+        below = path | {identity} if obj.object_id is None else frozenset({identity})
         for child in _referred(obj):
             visit(child, below)
         if obj.is_dirty:

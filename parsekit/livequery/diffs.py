@@ -87,26 +87,38 @@ def _staying(places: Sequence[int]) -> set[int]:
     return staying
 
 
+def _itself(item: Any) -> Any:
+    return item
+
+
 def diff_lists(
-    old: Sequence[Any], new: Sequence[Any], differs: Callable[[Any, Any], bool], sequence: int
+    old: Sequence[Any],
+    new: Sequence[Any],
+    differs: Callable[[Any, Any], bool],
+    sequence: int,
+    identity: Callable[[Any], Any] = _itself,
 ) -> ListDiff:
-    """The smallest difference; ``differs`` tells whether the same object shows something else now."""
-    old_place = {item: place for place, item in enumerate(old)}
-    new_items = set(new)
-    common = [item for item in new if item in old_place]
-    staying = _staying([old_place[item] for item in common])
+    """The smallest difference; ``differs`` tells whether the same object shows something else now.
+
+    Objects are the same when their ``identity`` is equal.
+    """
+    old_keys, new_keys = list(map(identity, old)), list(map(identity, new))
+    old_place = {key: place for place, key in enumerate(old_keys)}
+    kept = set(new_keys)
+    staying = _staying([old_place[key] for key in new_keys if key in old_place])
+    came = list(zip(new_keys, range(len(new)), new, strict=True))
     return ListDiff(
         sequence,
-        removed=tuple(Placed(place, item) for place, item in enumerate(old) if item not in new_items),
-        inserted=tuple(Placed(place, item) for place, item in enumerate(new) if item not in old_place),
+        removed=tuple(Placed(place, item) for place, item in enumerate(old) if old_keys[place] not in kept),
+        inserted=tuple(Placed(place, item) for key, place, item in came if key not in old_place),
         moved=tuple(
-            Moved(old_place[item], place, item)
-            for place, item in enumerate(new)
-            if item in old_place and old_place[item] not in staying
+            Moved(old_place[key], place, item)
+            for key, place, item in came
+            if key in old_place and old_place[key] not in staying
         ),
         updated=tuple(
             Placed(place, item)
-            for place, item in enumerate(new)
-            if item in old_place and differs(old[old_place[item]], item)
+            for key, place, item in came
+            if key in old_place and differs(old[old_place[key]], item)
         ),
     )

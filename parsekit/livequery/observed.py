@@ -171,10 +171,13 @@ class ObservedList(_Observed[ListDiff], Generic[T]):
         leave: Callable[[Any], None],
         find: Callable[[], tuple[list[T], int]],
         contents: Callable[[T], Mapping[str, Value]],
+        *,
+        identity: Callable[[T], Any] = lambda obj: obj,
     ) -> None:
         super().__init__(binding, state, leave)
         self._find = find
         self._contents = contents
+        self._identity = identity
         self.objects: list[T] = []
 
     def begin(self) -> None:
@@ -186,7 +189,7 @@ class ObservedList(_Observed[ListDiff], Generic[T]):
 
     def _take(self) -> ListDiff | None:
         objects, sequence = self._find()
-        diff = diff_lists(self.objects, objects, self._differs, sequence)
+        diff = diff_lists(self.objects, objects, self._differs, sequence, self._identity)
         self.objects, self.sequence = objects, sequence
         return diff or None
 

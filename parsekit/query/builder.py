@@ -304,7 +304,10 @@ class PFQuery(QueryVerbs[T]):
         """A builder that freezes into ``state``."""
         query: PFQuery[Any] = PFQuery(state.class_name)
         query._extra = () if state.where == ALWAYS else (state.where,)
-        names = ("order", "limit", "skip", "keys", "exclude_keys", "include", "hint", "comment", "dialect")
+        names = (
+            "order", "limit", "skip", "keys", "exclude_keys", "include", "hint", "comment", "dialect", "from_local",
+            "pin", "ignore_acls",
+        )  # fmt: skip
         default = QueryState(state.class_name)
         query._options = {
             name: getattr(state, name) for name in names if getattr(state, name) != getattr(default, name)

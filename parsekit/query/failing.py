@@ -22,7 +22,7 @@ from typing import Final, TypeAlias, final, get_args
 
 import attrs
 
-from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelativeTime
+from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo, RelativeTime
 from parsekit.query.comparison import COMPARISONS
 from parsekit.query.dialect import Dialect
 from parsekit.query.geo import box_refusal
@@ -51,17 +51,23 @@ def _any_query_fails(_: QueryState) -> bool:
     return True
 
 
+def _no_relation_fails(_: RelatedTo) -> bool:
+    return False
+
+
 @final
 @attrs.frozen(slots=True)
 class Failures:
     """What can fail, under the rules of one dialect, for objects of one class.
 
-    ``sub_query_fails`` says whether a sub-query itself can; by default every one can.
+    ``sub_query_fails`` says whether a sub-query itself can; by default every one can. ``relation_fails`` says it of the
+    owner of a relation; by default none can.
     """
 
     rules: Dialect
     kinds: KindsOf
     sub_query_fails: Callable[[QueryState], bool] = _any_query_fails
+    relation_fails: Callable[[RelatedTo], bool] = _no_relation_fails
 
     def divide(self, where: Node) -> tuple[Node, Node | None]:
         """The conditions that are tested before the first one that can fail, and the rest (``None``: nothing).
@@ -102,13 +108,13 @@ class Failures:
         if leaf.op in self.rules.unsupported_operators or isinstance(leaf.argument, UnsupportedOperator):
             return True
         if leaf.op == "$relatedTo":
-            return False
+            return self.relation_fails(leaf.argument)
         inner = leaf.argument.query if isinstance(leaf.argument, KeyOfQuery) else leaf.argument
         if isinstance(inner, QueryState) and self.sub_query_fails(inner):
             return True
-        root, _, rest = leaf.key.partition(".")
+        root, dot, rest = leaf.key.partition(".")
         found = self.kinds(real_key(root))
-        if found is None:
+        if found is None or (dot and not rest):  # a path that ends in a dot is no key
             return True
         held = frozenset(found)
         if not rest:

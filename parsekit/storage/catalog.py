@@ -21,12 +21,14 @@ from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
 from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
+from parsekit.values import Value
 
 __all__ = [
     "Catalog",
     "bump_generation",
     "drop_class",
     "index_parts",
+    "is_schemaless",
     "load",
     "mark_null_keys",
     "put_class",
@@ -42,15 +44,17 @@ class Catalog:
     generation: int
     layouts: Mapping[str, ClassLayout]
     schema: Schema
+    schemaless: bool = False
+    """Whether this is the catalog of a local datastore."""
 
     def layout(self, class_name: str) -> ClassLayout | None:
         """The layout of a class, ``None`` when there is no such class."""
         return self.layouts.get(class_name)
 
 
-def _catalog(generation: int, layouts: Mapping[str, ClassLayout]) -> Catalog:
+def _catalog(generation: int, layouts: Mapping[str, ClassLayout], *, schemaless: bool = False) -> Catalog:
     classes = {name: layout.schema for name, layout in layouts.items()}
-    return Catalog(generation, MappingProxyType(dict(layouts)), Schema(classes))
+    return Catalog(generation, MappingProxyType(dict(layouts)), Schema(classes), schemaless)
 
 
 def read_generation(connection: apsw.Connection) -> int:
@@ -71,20 +75,40 @@ def load(connection: apsw.Connection) -> Catalog:
     rows: list[tuple[str, str, str, str, str]] = connection.execute(  # type: ignore[assignment]
         "SELECT name, table_name, definition, columns, null_keys FROM _pk_class ORDER BY position"
     ).fetchall()
+    schemaless = is_schemaless(connection)
     layouts: dict[str, ClassLayout] = {}
     for name, table, definition, columns, null_keys in rows:
-        problems: list[str] = []
-        item = class_from_json(json.loads(definition), "catalog", problems)
-        if item is None or problems:
-            raise StorageError(
-                f"catalog: the entry of class {name} is damaged; restore the file from a backup"
-            )
+        item = _read_definition(name, json.loads(definition), schemaless=schemaless)
         names = {key: tuple(parts) for key, parts in json.loads(columns).items()}
-        layouts[name] = ClassLayout.of(item, table, names, json.loads(null_keys))
-    return _catalog(generation, layouts)
+        layouts[name] = ClassLayout.of(item, table, names, json.loads(null_keys), schemaless=schemaless)
+    return _catalog(generation, layouts, schemaless=schemaless)
 
 
-def _definition(item: ClassSchema) -> str:
+def is_schemaless(connection: apsw.Connection) -> bool:
+    """Whether the file is that of a local datastore."""
+    return connection.execute("SELECT 1 FROM _pk_meta WHERE key = 'schemaless'").get is not None
+
+
+def _read_definition(name: str, definition: Value, *, schemaless: bool) -> ClassSchema:
+    if schemaless:  # no defaults are added: what is there is what was seen
+        fields = {key: Field(kind) for key, kind in definition["fields"].items()}
+        indexes = (Index(key, tuple(map(tuple, keys))) for key, keys in definition["indexes"].items())
+        return ClassSchema(name, fields, tuple(indexes))
+    problems: list[str] = []
+    item = class_from_json(definition, "catalog", problems)
+    if item is None or problems:
+        raise StorageError(f"catalog: the entry of class {name} is damaged; restore the file from a backup")
+    return item
+
+
+def _definition(layout: ClassLayout) -> str:
+    item = layout.schema
+    if layout.schemaless:
+        seen = {
+            "fields": {key: field.type for key, field in item.fields.items()},
+            "indexes": {index.name: index.keys for index in item.indexes},
+        }
+        return json.dumps(seen, separators=(",", ":"))
     entry = class_to_json(item)
     if item.permissions is None:
         del entry["classLevelPermissions"]
@@ -100,7 +124,7 @@ def _store(connection: apsw.Connection, layout: ClassLayout, position: int) -> N
             layout.class_name,
             position,
             layout.table,
-            _definition(layout.schema),
+            _definition(layout),
             json.dumps(columns, separators=(",", ":")),
             json.dumps(sorted(layout.null_keys)),
         ),
@@ -122,19 +146,19 @@ def put_class(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) 
     _put_indexes(connection, old, layout)
     _store(connection, layout, len(catalog.layouts))
     generation = bump_generation(connection)
-    return _catalog(generation, {**catalog.layouts, item.name: layout})
+    return _catalog(generation, {**catalog.layouts, item.name: layout}, schemaless=catalog.schemaless)
 
 
 def _create(connection: apsw.Connection, catalog: Catalog, item: ClassSchema) -> ClassLayout:
     taken = [layout.table for layout in catalog.layouts.values()]
     table = assign_table(item.name, taken)
-    layout = ClassLayout.of(item, table, assign_columns(item, {}))
+    layout = ClassLayout.of(item, table, assign_columns(item, {}), schemaless=catalog.schemaless)
     connection.execute(ddl.create_class_table(layout))
     for column in layout.stored_columns():
         _create_geo_index(connection, table, column)
     for key in layout.relation_keys():
         _create_join(connection, item.name, key)
-    if item.name == "_User":
+    if item.name == "_User" and not layout.schemaless:
         for statement in ddl.create_user_indexes(layout):
             connection.execute(statement)
     return layout
@@ -176,7 +200,13 @@ def _alter(connection: apsw.Connection, old: ClassLayout, item: ClassSchema) -> 
             connection.execute(statement)
     known = {key: column.names for key, column in old.columns.items() if key not in gone}
     _convert_pointers(connection, old, item, known)
-    layout = ClassLayout.of(item, old.table, assign_columns(item, known), old.null_keys & item.fields.keys())
+    layout = ClassLayout.of(
+        item,
+        old.table,
+        assign_columns(item, known),
+        old.null_keys & item.fields.keys(),
+        schemaless=old.schemaless,
+    )
     for key, column in layout.columns.items():
         if key in known:
             continue
@@ -299,7 +329,8 @@ def drop_class(connection: apsw.Connection, catalog: Catalog, class_name: str) -
     mark_dropped(connection, class_name, [""])
     connection.execute("DELETE FROM _pk_class WHERE name = ?", (class_name,))
     generation = bump_generation(connection)
-    return _catalog(generation, {name: item for name, item in catalog.layouts.items() if name != class_name})
+    rest = {name: item for name, item in catalog.layouts.items() if name != class_name}
+    return _catalog(generation, rest, schemaless=catalog.schemaless)
 
 
 def mark_null_keys(
@@ -309,4 +340,5 @@ def mark_null_keys(
     old = catalog.layouts[class_name]
     layout = attrs.evolve(old, null_keys=old.null_keys | set(keys))
     _store(connection, layout, 0)
-    return _catalog(bump_generation(connection), {**catalog.layouts, class_name: layout})
+    layouts = {**catalog.layouts, class_name: layout}
+    return _catalog(bump_generation(connection), layouts, schemaless=catalog.schemaless)

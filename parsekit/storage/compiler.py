@@ -36,7 +36,14 @@ from parsekit.query.text import text_score
 from parsekit.storage import nodes
 from parsekit.storage.functions import sql_callable
 from parsekit.storage.grouping import Grouping, group_nodes
-from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout, Column
+from parsekit.storage.layout import (
+    ACL_COLUMN,
+    LOCAL_COLUMN,
+    NULLS_COLUMN,
+    RID_COLUMN,
+    ClassLayout,
+    Column,
+)
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
@@ -379,6 +386,8 @@ def _projection(layout: ClassLayout, plan: PlanQuery) -> tuple[str, ...]:
         if column.key in plan.hidden or (plan.columns is not None and column.key not in plan.columns):
             continue
         names.extend(column.names)
+    if layout.schemaless:
+        return (*names, ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, LOCAL_COLUMN)
     return (*names, ACL_COLUMN, NULLS_COLUMN) if layout.null_keys else (*names, ACL_COLUMN)
 
 

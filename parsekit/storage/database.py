@@ -70,6 +70,7 @@ class Database:
         busy_timeout_s: how long a write waits for another process's write, in seconds.
         read_only: refuse every write; the file must exist.
         register: called with each new connection, to add SQL functions.
+        tables: the statements that make the tables of a new file.
     """
 
     def __init__(
@@ -80,7 +81,9 @@ class Database:
         busy_timeout_s: float = 10.0,
         read_only: bool = False,
         register: Callable[[apsw.Connection], None] | None = None,
+        tables: tuple[str, ...] = ddl.INTERNAL_TABLES,
     ) -> None:
+        self._tables = tables
         self._folder: str | None = None
         if str(path) == ":memory:":
             self._folder = tempfile.mkdtemp(prefix="parsekit-")
@@ -189,7 +192,7 @@ class Database:
             if (
                 connection.pragma("application_id") != ddl.APPLICATION_ID
             ):  # another process may have been faster
-                for statement in ddl.INTERNAL_TABLES:
+                for statement in self._tables:
                     connection.execute(statement)
                 connection.pragma("application_id", ddl.APPLICATION_ID)
                 connection.pragma("user_version", ddl.FORMAT_VERSION)

@@ -10,7 +10,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from parsekit.errors import EngineError
-from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, SECRET_COLUMN, ClassLayout, Column
+from parsekit.storage.layout import (
+    ACL_COLUMN,
+    LOCAL_COLUMN,
+    NULLS_COLUMN,
+    RID_COLUMN,
+    SECRET_COLUMN,
+    ClassLayout,
+    Column,
+)
 
 __all__ = [
     "APPLICATION_ID",
@@ -18,6 +26,7 @@ __all__ = [
     "FORMAT_VERSION",
     "INTEGRITY_CHECK",
     "INTERNAL_TABLES",
+    "LOCAL_TABLES",
     "SIZE",
     "VOCABULARY",
     "add_column",
@@ -85,6 +94,29 @@ ID_REGISTER: Final[tuple[str, ...]] = (
 """A private temporary database, never committed (``import_log.IdRegister``)."""
 
 
+LOCAL_TABLES: Final[tuple[str, ...]] = (
+    # an object that a pin reaches: stored (it has a row in its class) or known by its id alone. Ids are never used
+    # twice: an object without an objectId is called by them
+    "CREATE TABLE _pk_node (id INTEGER PRIMARY KEY AUTOINCREMENT, class TEXT NOT NULL, object_id TEXT, "
+    "stored INTEGER NOT NULL DEFAULT 0, pending TEXT, UNIQUE (class, object_id)) STRICT",
+    "CREATE TABLE _pk_pin (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT",
+    "CREATE TABLE _pk_root (pin INTEGER NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (pin, node)) "
+    "STRICT, WITHOUT ROWID",
+    'CREATE INDEX "_pk_root.node" ON _pk_root (node, pin)',
+    "CREATE TABLE _pk_member (pin INTEGER NOT NULL, node INTEGER NOT NULL, PRIMARY KEY (pin, node)) "
+    "STRICT, WITHOUT ROWID",
+    'CREATE INDEX "_pk_member.node" ON _pk_member (node, pin)',
+    "CREATE TABLE _pk_edge (source INTEGER NOT NULL, target INTEGER NOT NULL, PRIMARY KEY (source, target)) "
+    "STRICT, WITHOUT ROWID",
+    'CREATE INDEX "_pk_edge.target" ON _pk_edge (target, source)',
+    "CREATE TABLE _pk_related (owner INTEGER NOT NULL, key TEXT NOT NULL, class TEXT NOT NULL, "
+    "object_id TEXT NOT NULL, PRIMARY KEY (owner, key, class, object_id)) STRICT, WITHOUT ROWID",
+    'CREATE INDEX "_pk_related.member" ON _pk_related (class, object_id, key)',
+    "INSERT INTO _pk_meta VALUES ('schemaless', 1)",
+)
+"""What the file of a local datastore has besides."""
+
+
 def quote(identifier: str) -> str:
     """An identifier as SQL text.
 
@@ -98,11 +130,11 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def _column_definitions(column: Column) -> list[str]:
+def _column_definitions(column: Column, *, schemaless: bool = False) -> list[str]:
     definitions = [f"{quote(name)} {kind}" for name, kind in zip(column.names, column.types, strict=True)]
     if column.key == "objectId":
-        definitions[0] += " NOT NULL UNIQUE"
-    elif column.key in ("createdAt", "updatedAt"):
+        definitions[0] += " UNIQUE" if schemaless else " NOT NULL UNIQUE"
+    elif column.key in ("createdAt", "updatedAt") and not schemaless:
         definitions[0] += " NOT NULL"
     return definitions
 
@@ -121,10 +153,12 @@ def create_class_table(layout: ClassLayout) -> str:
     """The table of a class. ``_User`` also has the column of its secrets, which no query can name."""
     parts = [f"{quote(RID_COLUMN)} INTEGER PRIMARY KEY"]
     for column in layout.stored_columns():
-        parts.extend(_column_definitions(column))
+        parts.extend(_column_definitions(column, schemaless=layout.schemaless))
     parts.append(f"{quote(ACL_COLUMN)} INTEGER NOT NULL DEFAULT 0")
     parts.append(f"{quote(NULLS_COLUMN)} TEXT")
-    if layout.class_name == "_User":
+    if layout.schemaless:
+        parts.append(f"{quote(LOCAL_COLUMN)} TEXT")
+    elif layout.class_name == "_User":
         parts.append(f"{quote(SECRET_COLUMN)} TEXT")
     return f"CREATE TABLE {quote(layout.table)} ({', '.join(parts)}) STRICT"
 

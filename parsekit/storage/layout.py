@@ -14,12 +14,17 @@ Array        TEXT                       JSON
 Polygon      TEXT                       JSON list of [latitude, longitude]
 File         TEXT                       JSON {name, url}
 Bytes        BLOB                       itself
+Mixed        TEXT                       JSON, as inside of an Object (local datastores only)
 Relation     none                       rows of a join table
 ===========  =========================  ==========================================================
 
 Every table has ``_rid`` (the rowid, which is the insertion order), ``_acl`` (a number into the dictionary of
 ACLs, 0 for none) and ``_nulls`` (the keys that hold an explicit null, between commas). Parse's names are
 case-sensitive and SQLite's are not, so a column's name is chosen once and kept in the catalog.
+
+A *schemaless* class is one of a local datastore: a field has a typed column while all its values are of one type, and
+is Mixed from the first value of another type on; objectId and dates may be missing; ``_local`` holds what of an object
+is not in its columns (pending operations, which keys a partial object has).
 
 This module knows no SQL text; ``ddl`` and ``compiler`` do.
 """
@@ -28,7 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
-from typing import Any, Final, TypeAlias, cast, final
+from typing import Any, Final, TypeAlias, cast, final, get_args
 
 import attrs
 
@@ -48,6 +53,7 @@ from parsekit.values import (
 
 __all__ = [
     "ACL_COLUMN",
+    "LOCAL_COLUMN",
     "NULLS_COLUMN",
     "RID_COLUMN",
     "ClassLayout",
@@ -65,7 +71,8 @@ RID_COLUMN: Final = "_rid"
 ACL_COLUMN: Final = "_acl"
 NULLS_COLUMN: Final = "_nulls"
 SECRET_COLUMN: Final = "_secret"
-_RESERVED: Final = frozenset({RID_COLUMN, ACL_COLUMN, NULLS_COLUMN, SECRET_COLUMN})
+LOCAL_COLUMN: Final = "_local"
+_RESERVED: Final = frozenset({RID_COLUMN, ACL_COLUMN, NULLS_COLUMN, SECRET_COLUMN, LOCAL_COLUMN})
 _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "String": ("TEXT",),
     "Number": ("ANY",),
@@ -78,10 +85,12 @@ _TYPES: Final[dict[str, tuple[str, ...]]] = {
     "Polygon": ("TEXT",),
     "File": ("TEXT",),
     "Bytes": ("BLOB",),
+    "Mixed": ("TEXT",),
     "Relation": (),
     "ACL": (),
 }
 _INT64: Final = 1 << 63
+_ANY_KIND: Final[frozenset[Kind]] = frozenset(get_args(Kind))
 _ALWAYS_HELD: Final = frozenset({"objectId", "createdAt", "updatedAt"})
 
 
@@ -177,6 +186,7 @@ _CODECS: Final[dict[str, _Codec]] = {
     "Date": (date_to_ms, date_from_ms),
     "Object": (encode_interior, decode_interior),
     "Array": (encode_interior, decode_interior),
+    "Mixed": (encode_interior, decode_interior),
     "GeoPoint": (_encode_geopoint, _decode_geopoint),
     "Polygon": (_encode_polygon, _decode_polygon),
     "File": (_encode_file, _decode_file),
@@ -240,6 +250,7 @@ class ClassLayout:
     table: str
     columns: Mapping[str, Column]
     null_keys: frozenset[str] = frozenset()
+    schemaless: bool = False
     relations: Mapping[str, str] = attrs.field(init=False)
     """Relation fields with the class that each leads to."""
 
@@ -250,14 +261,19 @@ class ClassLayout:
 
     @staticmethod
     def of(
-        item: ClassSchema, table: str, names: Mapping[str, tuple[str, ...]], null_keys: Iterable[str] = ()
+        item: ClassSchema,
+        table: str,
+        names: Mapping[str, tuple[str, ...]],
+        null_keys: Iterable[str] = (),
+        *,
+        schemaless: bool = False,
     ) -> ClassLayout:
         """The layout of ``item`` in ``table`` with the column names ``names``."""
         columns: dict[str, Column] = {}
         for key, field in item.fields.items():
             encode, decode = _codec(field)
             columns[key] = Column(key, field, names[key], encode, decode)
-        return ClassLayout(item, table, columns, frozenset(null_keys))
+        return ClassLayout(item, table, columns, frozenset(null_keys), schemaless)
 
     @property
     def class_name(self) -> str:
@@ -275,6 +291,8 @@ class ClassLayout:
         it (recorded q-1154); a later update with null stores it as any other.
         """
         column = self.columns.get(key)
+        if column is not None and self.schemaless:
+            return True
         return column is not None and column.field.type not in ("Pointer", "Relation")
 
     def kinds_of(self, key: str) -> frozenset[Kind]:
@@ -282,8 +300,10 @@ class ClassLayout:
         column = self.columns.get(key)
         if column is None:
             return frozenset({"missing"})
+        if column.field.type == "Mixed":
+            return _ANY_KIND
         kind = cast(Kind, column.field.type.lower())
-        if kind == "relation" or key in _ALWAYS_HELD:
+        if kind == "relation" or (key in _ALWAYS_HELD and not self.schemaless):
             return frozenset({kind})
         return frozenset({kind, "missing", "null"} if key in self.null_keys else {kind, "missing"})
 

@@ -16,12 +16,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import apsw
+import attrs
 
+from parsekit.errors import StorageError
 from parsekit.query.dialect import Dialect
 from parsekit.query.plan import Shape, plan_of
 from parsekit.schema import ClassSchema
 from parsekit.storage import catalog as catalogs
-from parsekit.storage import functions
+from parsekit.storage import ddl, functions
 from parsekit.storage.acl_store import NO_ACL, Access, AclStore
 from parsekit.storage.catalog import Catalog
 from parsekit.storage.database import Database, Synchronous, storage_error
@@ -80,7 +82,10 @@ class _Transaction:
 
 
 class Store:
-    """An open database with its catalog, ACL dictionary and compiled statements."""
+    """An open database with its catalog, ACL dictionary and compiled statements.
+
+    ``schemaless``: the file of a local datastore; it is refused where another kind of file is wanted, and the reverse.
+    """
 
     def __init__(
         self,
@@ -91,6 +96,7 @@ class Store:
         read_only: bool = False,
         plan_cache: bool = True,
         query_time_limit_s: float = 30.0,
+        schemaless: bool = False,
     ) -> None:
         self.database = Database(
             path,
@@ -98,7 +104,15 @@ class Store:
             busy_timeout_s=busy_timeout_s,
             read_only=read_only,
             register=functions.register,
+            tables=ddl.INTERNAL_TABLES + ddl.LOCAL_TABLES if schemaless else ddl.INTERNAL_TABLES,
         )
+        if catalogs.is_schemaless(self.database.writer) != schemaless:
+            self.database.close()
+            kind = "no local datastore" if schemaless else "a local datastore"
+            raise StorageError(
+                f"{self.database.place}: it is {kind}; give the engine's file to parsekit.open(path), the local "
+                "datastore's to local_datastore=..."
+            )
         self.database.on_commit = self._after_commit
         self.database.on_rollback = self._after_rollback
         self.acls = AclStore()
@@ -398,7 +412,7 @@ class Store:
         """Roles changed: everybody must compute them anew. Inside ``write()``."""
         generation = catalogs.bump_generation(connection)
         old = self.plans
-        self._pending = old.for_same_layouts(Catalog(generation, old.catalog.layouts, old.catalog.schema))
+        self._pending = old.for_same_layouts(attrs.evolve(old.catalog, generation=generation))
 
     def acl_number(self, connection: apsw.Connection, text: str | None) -> int:
         """The number of an ACL, numbering it when new. Inside ``write()``."""
@@ -406,7 +420,7 @@ class Store:
         if new:
             generation = catalogs.bump_generation(connection)
             old = self.plans
-            fresh = Catalog(generation, old.catalog.layouts, old.catalog.schema)
+            fresh = attrs.evolve(old.catalog, generation=generation)
             self._pending = old.for_same_layouts(fresh)
         return number
 
