@@ -124,13 +124,13 @@ def explain_each(
         protected_defaults=protected_defaults,
     )
     common = (_who(principal), *_role_steps(paths), decision.step)
-    access = decision.outcome
+    access, ids = decision.outcome, principal_ids(principal, paths)
     for fields in objects:
         if isinstance(access, ParseError):
             steps = (*common, f"verdict: {operation} is refused with error {access.code}")
             yield AccessExplanation(class_name, operation, False, steps, access)
         else:
-            yield _explained(access, decision, operation, principal, paths, fields, list(common))
+            yield _explained(access, decision, operation, principal, ids, fields, list(common))
 
 
 def _explained(
@@ -138,12 +138,12 @@ def _explained(
     decision: Decision,
     operation: Operation,
     principal: Principal,
-    paths: Mapping[str, tuple[str, ...]],
+    ids: frozenset[str],
     object_fields: Mapping[str, Value],
     steps: list[str],
 ) -> AccessExplanation:
     owned = _ownership_steps(decision, object_fields, principal, steps)
-    granted = _acl_step(access, object_fields, principal, paths, steps)
+    granted = _acl_step(access, object_fields, ids, steps)
     allowed = owned and granted
     hidden = hidden_fields_of(object_fields, access, principal) & object_fields.keys()
     if allowed and hidden:
@@ -190,11 +190,7 @@ def _ownership_steps(
 
 
 def _acl_step(
-    access: Access,
-    object_fields: Mapping[str, Value],
-    principal: Principal,
-    paths: Mapping[str, tuple[str, ...]],
-    steps: list[str],
+    access: Access, object_fields: Mapping[str, Value], ids: frozenset[str], steps: list[str]
 ) -> bool:
     if access.acl is None:
         return True
@@ -202,7 +198,7 @@ def _acl_step(
     if entries.text is None:
         steps.append("ACL: the object has none, so it is public")
         return True
-    granting = entries.principals(access.acl) & principal_ids(principal, paths)
+    granting = entries.principals(access.acl) & ids
     steps.append(f"ACL: {_entry(access.acl, granting)}")
     return bool(granting)
 
