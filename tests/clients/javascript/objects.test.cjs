@@ -112,10 +112,12 @@ test('users and sessions', async () => {
   assert.equal((await Parse.User.become(again.getSessionToken())).id, ann.id);
   assert.equal((await Parse.User.me(again.getSessionToken())).id, ann.id);
   assert.equal((await Parse.Session.current()).get('user').id, ann.id);
-  assert.equal((await Parse.User.verifyPassword('ann', 'secret of ann')).id, ann.id);
-  again.setPassword('another');
-  await again.save();
+  assert.equal((await Parse.User.verifyPassword('ann', 'secret of ann')).objectId, ann.id);
+  const current = Parse.User.current();
+  current.setPassword('another');
+  await current.save();
   assert.equal(await codeOf(() => Parse.User.become(ann.getSessionToken())), Parse.Error.INVALID_SESSION_TOKEN);
+  assert.equal((await Parse.User.me(current.getSessionToken())).id, ann.id);
   await Parse.User.logOut();
   const back = await Parse.User.logIn('ann', 'another');
   const token = back.getSessionToken();

@@ -171,7 +171,7 @@ test('JSON both ways', async () => {
 
 test('refusals have codes', async () => {
   assert.equal(await codeOf(() => deals().equalTo('bad key', 1).find()), Parse.Error.INVALID_KEY_NAME);
-  assert.equal(await codeOf(() => new Parse.Object('9bad', { n: 1 }).save()), Parse.Error.INVALID_CLASS_NAME);
+  assert.equal(await codeOf(() => new Parse.Object('9bad', { n: 1 }).save()), Parse.Error.INVALID_JSON);
   assert.equal(await codeOf(() => deals().matches('stage', '(').find()), Parse.Error.INTERNAL_SERVER_ERROR);
 });
 
