@@ -26,6 +26,7 @@ from parsekit.object import PFObject, hydrate
 from parsekit.object_including import attach_includes
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
 from parsekit.query.ast import Constraint, KeyOfQuery, constraints_of
+from parsekit.query.keys import SCORE
 from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout
@@ -383,4 +384,6 @@ def _field_entries(positions: dict[str, int], layout: ClassLayout) -> dict[str, 
         presented = POINTER if kind == "Pointer" else CONTAINER if kind in _CONTAINERS else PLAIN
         at: Any = slice(place, place + 2) if len(column.names) == 2 else place
         fields[column.key] = (at, column.decode, presented)
+    if SCORE in positions:
+        fields["score"] = (positions[SCORE], None, PLAIN)
     return fields

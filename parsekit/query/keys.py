@@ -24,6 +24,7 @@ __all__ = [
     "ALWAYS_RETURNED",
     "CLIENT_KEYS",
     "MASTER_KEYS",
+    "SCORE",
     "check_key",
     "check_order",
     "decode_order",
@@ -58,7 +59,8 @@ _KEY: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_.]*")
 _FIELD: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _AUTH_DATA_ID: Final = re.compile(r"authData\.[a-zA-Z0-9_]+\.id")
 _ORDER_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
-_SCORE: Final = "$score"
+SCORE: Final = "$score"
+"""The key of a ``$text``'s relevance, in an order and among the keys to return (there as ``score``)."""
 
 
 def check_key(key: str, special_keys: frozenset[str]) -> None:
@@ -81,8 +83,8 @@ def decode_order(text: str) -> tuple[OrderKey, ...]:
     directions: dict[str, bool] = {}
     for part in text.split(","):
         name = part.strip()
-        if name in (_SCORE, "-" + _SCORE):
-            directions[_SCORE] = False
+        if name in (SCORE, "-" + SCORE):
+            directions[SCORE] = False
         elif name.startswith("-"):
             directions[name[1:]] = True
         else:
@@ -100,7 +102,7 @@ def check_order(order: Iterable[OrderKey]) -> None:
         KeyNameError: 105 ``Invalid field name: k.`` or ``Cannot sort by authData.x.id``.
     """
     for item in order:
-        if item.key == _SCORE:
+        if item.key == SCORE:
             continue
         if _AUTH_DATA_ID.fullmatch(item.key):
             raise KeyNameError(f"Cannot sort by {item.key}")

@@ -19,6 +19,7 @@ from sqlglot import exp
 from parsekit.query.ast import Near
 from parsekit.query.collation import canonical_utf16
 from parsekit.query.dialect import Dialect
+from parsekit.query.keys import SCORE
 from parsekit.query.normalize import normalize
 from parsekit.query.ordering import order_bytes
 from parsekit.query.plan import (
@@ -193,8 +194,9 @@ class Compiler:
         for item in order:
             root, _, rest = item.key.partition(".")
             column = layout.columns.get(root)
-            if item.key == "$score":
-                keys.extend(self._score(layout, alias, where))
+            if item.key == SCORE:
+                score = self._score(layout, alias, where)
+                keys.extend([] if score is None else [_ordered(score, True)])
                 continue
             if column is None or not column.names:
                 continue  # MongoDB ignores an unknown key: every row lacks it and ties
@@ -227,12 +229,12 @@ class Compiler:
             nodes.call("pk_order", self.bind(CONSTANT, lambda _nothing: key_of), *cells), descending
         )
 
-    def _score(self, layout: ClassLayout, alias: str, where: PlanNode) -> list[exp.Expression]:
-        """The order by relevance of a ``$text``, best first."""
+    def _score(self, layout: ClassLayout, alias: str, where: PlanNode) -> exp.Expression | None:
+        """The relevance of a ``$text``; ``None`` where there is none to be had."""
         leaf = _leaf_with(where, "$text")
         column = None if leaf is None else layout.columns.get(leaf.key)
         if leaf is None or column is None or len(column.names) != 1:
-            return []
+            return None
         decode = column.decode
 
         def scorer(search: Value) -> Any:
@@ -242,9 +244,9 @@ class Compiler:
                 )
             )
 
-        self.notes.append(f"order by the $score of {leaf.key} runs in Python")
+        self.notes.append(f"the $score of {leaf.key} runs in Python")
         cell = nodes.column(column.name, alias)
-        return [_ordered(nodes.call("pk_order", self.bind(leaf.parameter.index, scorer), cell), True)]
+        return nodes.call("pk_order", self.bind(leaf.parameter.index, scorer), cell)
 
     def _distance(self, layout: ClassLayout, alias: str, leaf: PlanLeaf) -> list[exp.Expression]:
         column = layout.columns.get(leaf.key)
@@ -293,6 +295,9 @@ class Compiler:
         alias = self.alias()
         names = ("objectId",) if plan.verb == "ids" else _projection(layout, plan)
         columns = [nodes.column(name, alias) for name in names]
+        score = self._score(layout, alias, plan.where) if _asks_for_score(plan) else None
+        if score is not None:
+            columns, names = [*columns, score], (*names, SCORE)
         source = nodes.table(layout.table, alias)
         limit = None if plan.limit is None else nodes.number(plan.limit)
         offset = self.bind(SKIP) if plan.skip else None
@@ -378,6 +383,10 @@ def _order_converter(column: Column, path: tuple[str, ...], descending: bool) ->
         return order_bytes(value, descending=descending, path=path)
 
     return sql_callable(key)
+
+
+def _asks_for_score(plan: PlanQuery) -> bool:
+    return plan.verb == "find" and plan.columns is not None and SCORE in plan.columns
 
 
 def _projection(layout: ClassLayout, plan: PlanQuery) -> tuple[str, ...]:

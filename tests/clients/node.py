@@ -44,7 +44,12 @@ def run(test: str, environment: dict[str, str], *, timeout_s: float = 180) -> st
     place = installed(source_folder)
     for source in source_folder.glob("*.cjs"):
         shutil.copy(source, place / source.name)
-    return _call(["node", "--test", "--test-timeout=20000", "--test-force-exit", name], place, environment=environment, timeout_s=timeout_s)
+    return _call(
+        ["node", "--test", "--test-timeout=20000", "--test-force-exit", name],
+        place,
+        environment=environment,
+        timeout_s=timeout_s,
+    )
 
 
 def _call(

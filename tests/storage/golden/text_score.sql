@@ -11,4 +11,4 @@ LIMIT 100
 -- sqlite: SCAN t2 VIRTUAL TABLE INDEX 0:M1
 -- sqlite: USE TEMP B-TREE FOR ORDER BY
 -- in Python: t $text
--- in Python: order by the $score of t runs in Python
+-- in Python: the $score of t runs in Python
