@@ -109,6 +109,8 @@ def serve(
     given |= {_OPTION_OF[name]: value for name, value in attrs.asdict(keys).items() if value is not None}
     if mount is not None:
         given["mountPath"] = mount
+    if port:  # with 0 nobody knows it yet
+        given.setdefault("serverURL", _own_url(host, port, str(given.get("mountPath", "/parse"))))
     wanted = None if schema is None else _schema(schema)
     if test_mode:
         _serve_tests(database, given, wanted, host, port)
@@ -116,6 +118,12 @@ def serve(
     settings = configuration(given)
     with parsekit.open(database, schema=wanted, **settings.engine) as engine:
         _run(create_app(engine, settings.server), host, port)
+
+
+def _own_url(host: str, port: int, mount: str) -> str:
+    """Where a client on this machine reaches the server, as Parse Server guesses it."""
+    name = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host
+    return f"http://{name}:{port}{mount}"
 
 
 def _serve_tests(database: Path, given: dict[str, JSON], schema: Schema | None, host: str, port: int) -> None:

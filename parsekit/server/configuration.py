@@ -51,8 +51,9 @@ _NOT_FROM_OUTSIDE: Final = frozenset(
 )
 _IDLE: Final = frozenset(
     {
-        "cacheMaxSize", "cacheTTL", "directAccess", "enableExpressErrorHandler", "enableSingleSchemaCache", "jsonLogs",
-        "logLevel", "logLevels", "logsFolder", "maxLogFiles", "serverURL", "silent", "startLiveQueryServer", "verbose",
+        "cacheMaxSize", "cacheTTL", "directAccess", "encodeParseObjectInCloudFunction",
+        "enableExpressErrorHandler", "enableSingleSchemaCache", "jsonLogs",
+        "logLevel", "logLevels", "logsFolder", "maxLogFiles", "silent", "startLiveQueryServer", "verbose",
     }
 )  # fmt: skip
 """Options about logs, caches and start-up, which have no counterpart here: there is nothing to be told."""

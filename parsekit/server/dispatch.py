@@ -25,6 +25,7 @@ from parsekit.server import (
     files,
     functions,
     pages,
+    playground,
     pushes,
     reports,
     schemas,
@@ -42,7 +43,8 @@ from parsekit.server.routing import Route, Router
 __all__ = ["Dispatcher", "route_table"]
 
 _MODULES: Final = (
-    features, files, pages, schemas, aggregates, functions, webhooks, settings, pushes, reports, users, classes,
+    features, playground, files, pages, schemas, aggregates, functions, webhooks, settings, pushes, reports, users,
+    classes,
 )  # fmt: skip
 
 
@@ -124,6 +126,7 @@ class Dispatcher:
             decode_url_parameters(request.params),
             body,
             headers=request.headers,
+            client_host=request.client_host,
         )
         if credentials is None:
             return call

@@ -21,6 +21,7 @@ from parsekit.errors import EngineError
 from parsekit.server.addresses import check_networks
 
 __all__ = [
+    "LOOPBACK",
     "FileDownload",
     "FileUpload",
     "IdempotencyOptions",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
+"""The addresses of this machine."""
+
 _EVERYBODY: Final = ("0.0.0.0/0", "::/0")
 _DENYLIST: Final[tuple[Mapping[str, str], ...]] = (
     MappingProxyType({"key": "_bsontype", "value": "Code"}),
@@ -185,6 +188,8 @@ class ServerOptions:
     mount: str = attrs.field(default="/parse", metadata=_named("mountPath"))
     public_url: str | None = attrs.field(default=None, metadata=_named("publicServerURL"))
     """Where clients reach the mount (``https://api.example.com/parse``), for the URLs of files and mails."""
+    server_url: str | None = attrs.field(default=None, metadata=_named("serverURL"))
+    """Where this process reaches the mount; the URLs of files have it where ``public_url`` is not known."""
     master_key_ips: tuple[str, ...] = attrs.field(default=LOOPBACK, validator=_networks)
     maintenance_key_ips: tuple[str, ...] = attrs.field(default=LOOPBACK, validator=_networks)
     read_only_master_key_ips: tuple[str, ...] = attrs.field(default=_EVERYBODY, validator=_networks)

@@ -15,8 +15,9 @@ from typing import Final
 from parsekit.codec import JSON
 from parsekit.diagram import dictionary_of, stated_classes
 from parsekit.schema import ClassSchema
+from parsekit.server.addresses import is_among
 from parsekit.server.faults import HttpError
-from parsekit.server.options import ServerOptions
+from parsekit.server.options import LOOPBACK, ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
 
@@ -61,7 +62,7 @@ _CLIENT_KEYS: Final = (
 
 
 def _page(call: Call) -> Response:
-    if not call.from_loopback:
+    if not is_among(call.client_host, LOOPBACK):
         raise HttpError(403, {"error": "unauthorized"})
     data: dict[str, JSON] = {
         "appId": call.options.app_id,
@@ -101,4 +102,4 @@ def _class(item: ClassSchema) -> JSON:
 
 
 ROUTES: Final = Router()
-ROUTES.add("GET", "/docs", _page, public=True)
+ROUTES.add("GET", "/docs", _page, kind="public")

@@ -71,6 +71,7 @@ class Call:
     context: Mapping[str, JSON] = _NONE
     headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     data: bytes = attrs.field(default=b"", repr=False)
+    client_host: str = "127.0.0.1"
 
     @property
     def asked(self) -> dict[str, JSON]:

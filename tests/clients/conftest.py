@@ -1,7 +1,8 @@
-"""A ``parsekit serve`` in test mode for the clients of this folder, in a process of its own."""
+"""A ``parsekit serve`` for the clients of this folder, in a process of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -36,16 +37,24 @@ def wait_for(url: str, process: subprocess.Popen[str], log: Path) -> None:
     pytest.fail(f"{url} did not answer:\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL under which the server's routes are."""
-    port, log = free_port(), tmp_path_factory.mktemp("server") / "log"
-    command = [sys.executable, "-m", "parsekit", "serve", ":memory:", "--test-mode", "--port", str(port)]
-    command += ["--app-id", APP_ID, "--master-key", MASTER_KEY, "--javascript-key", JAVASCRIPT_KEY]
+@contextlib.contextmanager
+def serving(log: Path, *options: str) -> Iterator[str]:
+    """The URL of a server's mount, while it runs on ``:memory:`` with ``options``."""
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "parsekit",
+        "serve",
+        ":memory:",
+        "--port",
+        str(port),
+        "--mount",
+        "/parse",
+    ]
+    command += ["--app-id", APP_ID, "--master-key", MASTER_KEY, "--javascript-key", JAVASCRIPT_KEY, *options]
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "--mount", "/parse"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, text=True)
     try:
         url = f"http://127.0.0.1:{port}/parse"
         wait_for(f"{url}/health", process, log)
@@ -55,13 +64,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(timeout=10)
 
 
-@pytest.fixture(scope="session")
-def client_environment(server: str) -> dict[str, str]:
-    """What ``javascript/client.cjs`` reads."""
+def environment_of(url: str) -> dict[str, str]:
+    """What the programs of ``javascript/`` and ``browser/`` read."""
     return {
         **os.environ,
-        "PARSE_URL": server,
+        "PARSE_URL": url,
         "PARSE_APP_ID": APP_ID,
         "PARSE_MASTER_KEY": MASTER_KEY,
         "PARSE_JAVASCRIPT_KEY": JAVASCRIPT_KEY,
     }
+
+
+@pytest.fixture(scope="session")
+def client_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server in test mode, where uploads by anybody are allowed."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, "--test-mode", "--option", 'fileUpload={"enableForPublic": true}') as url:
+        yield environment_of(url)
+
+
+@pytest.fixture(scope="session")
+def crm_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server with the CRM's schema."""
+    with serving(tmp_path_factory.mktemp("crm") / "log", "--schema", "crm_schema") as url:
+        yield environment_of(url)

@@ -43,7 +43,7 @@ test('a mistake is shown, not swallowed', async () => {
   await page.fill('#body', '{"where": {"stage": {"$nonsense": 1}}}');
   await page.click('#send');
   await page.locator('#status', { hasText: '400' }).waitFor();
-  assert.equal(JSON.parse(await page.textContent('#answer')).code, 102);
+  assert.equal(JSON.parse(await page.textContent('#answer')).code, 107);
   found.length = 0; // the browser's console names the 400
 });
 
