@@ -91,6 +91,9 @@ def remarks(run: Run) -> str:
         f"{machine.python}.",
         "Versions: " + "; ".join(run.versions.values()) + ".",
     ]
+    if run.walk_mb:
+        grown = ", ".join(f"{name} {mb:.1f} MB" for name, mb in run.walk_mb.items())
+        lines.append(f"Memory that a process took to walk over all deals (w15): {grown}.")
     reasons: dict[str, list[str]] = {}
     for workload, missing in run.missing.items():
         for name, reason in missing.items():

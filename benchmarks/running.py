@@ -19,9 +19,11 @@ from parsekit.bench.data import Crm
 from parsekit.bench.engine import Engine
 from parsekit.bench.floor import Floor
 from parsekit.bench.measure import Plan, run
+from parsekit.bench.memory import walk_growth_mb
 from parsekit.bench.peer import Peer
 from parsekit.bench.result import Run
 from parsekit.bench.workloads import READS, WRITES
+from parsekit.bench.workloads import named as workload_named
 
 __all__ = ["OUTPUT", "add_full", "add_run", "add_small", "measured", "tell"]
 
@@ -59,6 +61,10 @@ def measured(deals: int, entries: Sequence[Entry], plan: Plan, seed: int = 1) ->
                 peer.load(crm)
                 tell(f"{peer.name}: {deals:,} deals loaded in {time.perf_counter() - start:.1f} s")
             found = run(peers, crm, plan, tell)
+            if plan.takes(workload_named("w15")):
+                grown = walk_growth_mb(place / "floor.db", place / "engine.db")
+                found = attrs.evolve(found, walk_mb=grown)
+                tell(f"w15, memory: {grown}")
         finally:
             for peer in peers:
                 peer.close()

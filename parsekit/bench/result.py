@@ -67,6 +67,8 @@ class Run:
     figures: Mapping[str, Mapping[str, Figure]]
     missing: Mapping[str, Mapping[str, str]]
     """Workload -> peer -> why there is no figure."""
+    walk_mb: Mapping[str, float] = attrs.field(factory=dict)
+    """By how many megabytes a process grew while it walked over all deals."""
 
     @staticmethod
     def now() -> str:
@@ -97,5 +99,5 @@ class Run:
             }
             for workload, row in document["figures"].items()
         }
-        fields = {key: document[key] for key in ("deals", "batch", "at", "versions", "missing")}
+        fields = {key: document[key] for key in ("deals", "batch", "at", "versions", "missing", "walk_mb")}
         return cls(machine=Machine(**document["machine"]), figures=figures, **fields)

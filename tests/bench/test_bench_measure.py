@@ -15,6 +15,7 @@ from parsekit.bench.data import Crm
 from parsekit.bench.engine import Engine
 from parsekit.bench.floor import Floor
 from parsekit.bench.measure import DisagreementError, Plan, run
+from parsekit.bench.memory import walk_growth_mb
 from parsekit.bench.result import Run
 from parsekit.bench.workloads import READS, WORKLOADS, WRITES, named
 
@@ -47,11 +48,15 @@ def test_floor_and_engine_agree_on_every_workload(tmp_path: Path, floors: Callab
     try:
         engine.load(CRM)
         lines: list[str] = []
-        found = run([floors(Floor), engine], CRM, QUICK, lines.append)
+        floor = floors(Floor)
+        found = run([floor, engine], CRM, QUICK, lines.append)
+        grown = walk_growth_mb(floor.path, engine.path)
     finally:
         engine.close()
     assert sorted(found.figures) == sorted(NAMES)
     assert [line.partition(":")[0] for line in lines] == [each.name for each in (*READS, *WRITES)] + ["w14"]
+    assert sorted(grown) == ["apsw", "parsekit"]
+    assert all(0 <= mb < 100 for mb in grown.values())
     for name, row in found.figures.items():
         assert row["apsw"].ratio.median == 1
         assert 0 < row["parsekit"].ratio.low <= row["parsekit"].ratio.high, name

@@ -37,6 +37,7 @@ RUN = Run(
         "w12r": {"apsw": figure(0.1, 1), "parsekit": figure(0.002, 0.0213), "peewee": figure(0.2, 2.04)},
     },
     missing={"w1": {}, "w10": {}, "w12r": {}, "w14": {"peewee": "keeps nothing in a file"}},
+    walk_mb={"apsw": 0.5, "parsekit": 1.25},
 )
 
 
@@ -57,6 +58,7 @@ def test_remarks_name_machine_versions_and_reasons():
     assert "Not measured, w14: peewee: keeps nothing in a file." in said
     assert "fewer than 3 rounds" in said
     assert "peewee 4.5" in said
+    assert "walk over all deals (w15): apsw 0.5 MB, parsekit 1.2 MB." in said
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_the_baseline_has_every_workload_of_a_run():
 def test_readme_shows_the_kept_results():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = text.partition("<!-- benchmarks -->\n")[2].partition("<!-- /benchmarks -->")[0]
-    assert shown == readme.section(readme.kept_runs())
+    assert shown == readme.section(readme.kept_runs(), readme.kept_server())
     assert readme.IMAGE.with_suffix(".png").exists()
     assert readme.IMAGE.with_suffix(".svg").exists()
 
