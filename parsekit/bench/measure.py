@@ -72,7 +72,10 @@ class _Turn:
         self.slowest_s = 0.0
 
     def answer(self, arguments: Sequence[tuple[Any, ...]], share_s: float) -> list[tuple[float, Any]]:
-        """Time and answer of call after call, until ``share_s`` are spent; at least one."""
+        """Time and answer of call after call, until ``share_s`` are spent; at least one.
+
+        Who takes part in every round has its first call, which warms up, beside its share.
+        """
         call, clock = self.call, time.perf_counter
         done: list[tuple[float, Any]] = []
         spent_s = 0.0
@@ -81,10 +84,10 @@ class _Turn:
             answer = call(*each)
             elapsed_s = clock() - start
             done.append((elapsed_s, answer))
-            spent_s += elapsed_s
+            self.spent_s += elapsed_s
+            spent_s += 0.0 if self.always and len(done) == 1 else elapsed_s
             if spent_s > share_s:
                 break
-        self.spent_s += spent_s
         return done
 
     def can_afford(self, plan: Plan) -> bool:
