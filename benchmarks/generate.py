@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from parsekit.bench.data import Crm, Row
+from parsekit.bench.engine import TARGETS
 
 __all__ = ["add_arguments", "fields_of", "objects", "write"]
 
-_TARGETS: Final = {
-    "company": "Company",
-    "contact": "Contact",
-    "relatedTo": "Deal",
-    "createdBy": "_User",
-    "assignedTo": "_User",
-}
 _STEP: Final = 10_000
 
 
@@ -43,8 +37,8 @@ def fields_of(row: Row, acls: list[dict[str, dict[str, bool]]]) -> dict[str, Any
     for key, value in row.items():
         if key == "acl":
             fields["ACL"] = acls[value]
-        elif key in _TARGETS:
-            fields[key] = {"__type": "Pointer", "className": _TARGETS[key], "objectId": value}
+        elif key in TARGETS:
+            fields[key] = {"__type": "Pointer", "className": TARGETS[key], "objectId": value}
         elif isinstance(value, datetime):
             fields[key] = {"__type": "Date", "iso": f"{value:%Y-%m-%dT%H:%M:%S}.000Z"}
         else:

@@ -22,17 +22,19 @@ from parsekit import (
 from parsekit.bench.data import STAGES, Crm, Row, user_id
 from parsekit.bench.peer import Cells
 
-__all__ = ["CRM_SCHEMA", "Engine"]
+__all__ = ["CRM_SCHEMA", "TARGETS", "Engine"]
 
 _Query: TypeAlias = PFQuery[PFObject]
 
-_TARGETS: Final = {
+TARGETS: Final = {
     "company": "Company",
     "contact": "Contact",
     "relatedTo": "Deal",
     "createdBy": "_User",
     "assignedTo": "_User",
 }
+"""The keys that are pointers, and where they lead to."""
+
 _BATCH: Final = 5_000
 
 
@@ -226,7 +228,7 @@ class Engine:
 def _object(class_name: str, row: Row) -> PFObject:
     obj = PFObject(class_name)
     for key, value in row.items():
-        target = _TARGETS.get(key)
+        target = TARGETS.get(key)
         obj[key] = value if target is None else PFObject.without_data(target, value)
     return obj
 
