@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
 
-__all__ = ["EngineOptions", "ParseEngine", "open_engine"]
+__all__ = ["EngineOptions", "ParseEngine", "open_engine", "principal_of"]
 
 T = TypeVar("T")
 Analytics: TypeAlias = Callable[[str, Mapping[str, Any], Principal], Mapping[str, Any] | None]
@@ -284,7 +284,7 @@ class ParseEngine:
     @contextlib.contextmanager
     def acting_as(self, user: PFObject | Principal) -> Iterator[Self]:
         """Run a block under a user (or any ``Principal``), in this thread or task."""
-        principal = _principal_of(user)
+        principal = principal_of(user)
         token = CURRENT.set(Binding(self, principal, None if user is principal else user))
         try:
             yield self
@@ -521,11 +521,11 @@ class ParseEngine:
         Raises:
             ObjectNotFoundError: 101, the current principal cannot read the object.
         """
-        return explain_object(self, obj, _principal_of(principal), operation, current_binding().principal)
+        return explain_object(self, obj, principal_of(principal), operation, current_binding().principal)
 
     def explain_find(self, state: QueryState, principal: PFObject | Principal) -> FindExplanation:
         """How many objects a query hides from ``principal``, and through what; under a master only."""
-        return explain_find(self, state, _principal_of(principal), current_binding().principal)
+        return explain_find(self, state, principal_of(principal), current_binding().principal)
 
     def stream_objects(
         self, state: QueryState, principal: Principal, kind: type[PFObject] | None, batch_size: int
@@ -570,7 +570,7 @@ class ParseEngine:
         return Bulk(self, principal)
 
 
-def _principal_of(user: PFObject | Principal) -> Principal:
+def principal_of(user: PFObject | Principal) -> Principal:
     """The principal that a user is; a principal is itself."""
     if isinstance(user, Principal):
         return user

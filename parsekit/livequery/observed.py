@@ -52,6 +52,21 @@ class _Observed(Generic[S]):
         self._closed = False
         self._failure: Exception | None = None
         self._thread: threading.Thread | None = None
+        self._ready: Callable[[], object] | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will change."""
+        return self._closed
+
+    def on_ready(self, tell: Callable[[], object]) -> None:
+        """Call ``tell()`` whenever there is a change to take with ``next(0)``, and at the end.
+
+        It is called in the thread that committed the change: it must be quick and may not raise.
+        """
+        self._ready = tell
+        if self._dirty or self._closed:
+            tell()
 
     @property
     def principal(self) -> Principal:
@@ -74,6 +89,8 @@ class _Observed(Generic[S]):
             self._note(occurrence)
             self._dirty = True
             self._changed.notify_all()
+        if self._ready is not None:
+            self._ready()
         return True
 
     def fail(self, error: Exception) -> None:
@@ -86,6 +103,8 @@ class _Observed(Generic[S]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        if self._ready is not None:
+            self._ready()
 
     # -- taking ------------------------------------------------------------------------------------
 

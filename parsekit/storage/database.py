@@ -224,6 +224,24 @@ class Database:
         self._local.reader = self._local.current = connection
         return connection
 
+    def interrupts(self) -> Callable[[], None]:
+        """What ends the statement that this thread is running, for another thread to call; it then raises.
+
+        A transaction whose statement is ended is rolled back as after any other error.
+        """
+        thread = threading.get_ident()
+        if not self.in_write:
+            self.reader()
+        reader: apsw.Connection | None = getattr(self._local, "reader", None)
+
+        def interrupt() -> None:
+            connection = self.writer if self._owner == thread else reader
+            if connection is not None:
+                with contextlib.suppress(apsw.ConnectionClosedError):
+                    connection.interrupt()
+
+        return interrupt
+
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[apsw.Connection]:
         """Several reads that see one state of the database."""
