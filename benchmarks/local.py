@@ -137,8 +137,8 @@ def sentence(run: LocalRun) -> str:
     ratio = run.ratio
     return (
         f"Local datastore, {run.deals:,} pinned deals: pinning one more takes {run.pin_s * 1e3:.2f} ms; "
-        f"a stage's first 100 deals by date take {ratio.median:.2f} times ({ratio.low:.2f} to {ratio.high:.2f}) what the engine takes "
-        f"({run.query_s * 1e3:.2f} and {run.engine_query_s * 1e3:.2f} ms).\n"
+        f"a stage's first 100 deals by date take {ratio.median:.2f} times ({ratio.low:.2f} to {ratio.high:.2f}) "
+        f"what the engine takes ({run.query_s * 1e3:.2f} and {run.engine_query_s * 1e3:.2f} ms).\n"
     )
 
 
