@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.query.plan import Shape
     from parsekit.query.state import QueryState
-    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.binding import Compiled
     from parsekit.storage.explain import StatementPlan
 
 __all__ = ["Explanation", "explained", "nothing_to_explain"]

@@ -7,8 +7,6 @@ What the hook is called with goes there as JSON by POST, with the webhook key; t
 
 from __future__ import annotations
 
-import http.client
-import ssl
 from collections.abc import Mapping
 from typing import Any, Final, final
 from urllib.parse import urlsplit
@@ -70,6 +68,8 @@ class Webhook:
         headers = {"Content-Type": "application/json"}
         if self.key is not None:
             headers["X-Parse-Webhook-Key"] = self.key
+        import http.client  # it takes longer to import than to open a database, and few have webhooks
+
         try:
             status, text = _post(self.url, dumps(body).encode(), headers, self.timeout_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -91,6 +91,9 @@ class Webhook:
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, bytes]:
+    import http.client
+    import ssl
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("not an address of http or https")

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, final
@@ -19,38 +20,28 @@ import attrs
 
 from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation, validate_permissions
-from parsekit.acl.explain import AccessExplanation
 from parsekit.acl.principal import Principal
 from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, Protection
 from parsekit.acl.system import check_class_exists
 from parsekit.auth import Accounts, AuthOptions, SignedIn
 from parsekit.cloud import CloudCode
 from parsekit.codec import DEEPEST, STORED_LEVELS
-from parsekit.engine.access import FindExplanation, explain_find, explain_object
-from parsekit.engine.aggregation import Aggregation
 from parsekit.engine.attachments import FilesInDatabase
-from parsekit.engine.bulk import Bulk
 from parsekit.engine.config import GlobalConfig
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.filing import Filing
-from parsekit.engine.find_hooks import FindHooks
-from parsekit.engine.history import HistoryEntry, history
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.idempotency import Idempotency
 from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
 from parsekit.engine.installations import InstallationOptions, InstallationRules
 from parsekit.engine.jobs import Jobs
-from parsekit.engine.live import LiveQueries
-from parsekit.engine.local import open_beside
-from parsekit.engine.matching import DialectReads, is_matched
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.push import Push, PushAdapter
 from parsekit.engine.read import ReadPath
 from parsekit.engine.remote import carried_out
 from parsekit.engine.saving import Saving
-from parsekit.engine.schema_edits import SchemaEdits
 from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.webhooks import Webhooks
@@ -71,7 +62,16 @@ from parsekit.user import PFRole, PFSession, PFUser
 from parsekit.values import MISSING, FileReference, Value
 
 if TYPE_CHECKING:
+    from parsekit.acl.explain import AccessExplanation
+    from parsekit.engine.access import FindExplanation
+    from parsekit.engine.aggregation import Aggregation
+    from parsekit.engine.bulk import Bulk
+    from parsekit.engine.find_hooks import FindHooks
+    from parsekit.engine.history import HistoryEntry
+    from parsekit.engine.live import LiveQueries
+    from parsekit.engine.matching import DialectReads
     from parsekit.engine.past import PastView
+    from parsekit.engine.schema_edits import SchemaEdits
     from parsekit.engine.security import Finding as SecurityFinding
     from parsekit.localstore import LocalDatastore
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
@@ -192,7 +192,6 @@ class ParseEngine:
             self.views = Views(self.store, self.store.role_names, options.protection)
             self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
-            self.dialects = DialectReads(self)
             self.outbox = Outbox()
             self.store.outbox = self.outbox
             self.rules: dict[str, ClassRules] = {}
@@ -212,7 +211,6 @@ class ParseEngine:
             self.files: FileStore = options.files or FilesInDatabase(self.store)
             self.cloud = CloudCode()
             self.hooks = EngineHooks(self, self.cloud)
-            self.finds = FindHooks(self, self.cloud)
             self.writes.hooks = self.hooks
             self.filing = Filing(self)
             self.webhooks = Webhooks(self)
@@ -222,12 +220,12 @@ class ParseEngine:
             self.jobs = Jobs(self)
             self._saving = Saving(self)
             self.direct = DirectWrites(self)
-            self.aggregation = Aggregation(self)
-            self.schema_edits = SchemaEdits(self)
             self.upkeep = Upkeep(self)
-            self.live = LiveQueries(self, shared=str(path) != ":memory:")
+            self._is_shared = str(path) != ":memory:"
             self._prepare(schema, classes)
             if options.local_datastore is not None:
+                from parsekit.engine.local import open_beside
+
                 self.local = open_beside(self, options.local_datastore, options.local_dialect)
         except BaseException:
             self.store.close()
@@ -242,6 +240,43 @@ class ParseEngine:
                 wanted = wanted.extended_with(Schema([described]))
         system = [ClassSchema.new(name) for name in ("_User", "_Role", "_Session")]
         self.apply_schema(Schema(system).extended_with(wanted))
+
+    # -- parts that few programs use, imported with their first use ---------------------------------
+
+    @cached_property
+    def aggregation(self) -> Aggregation:
+        """Aggregates and distinct values."""
+        from parsekit.engine.aggregation import Aggregation
+
+        return Aggregation(self)
+
+    @cached_property
+    def dialects(self) -> DialectReads:
+        """Queries under another dialect than the store's own."""
+        from parsekit.engine.matching import DialectReads
+
+        return DialectReads(self)
+
+    @cached_property
+    def finds(self) -> FindHooks:
+        """Queries with cloud code around them."""
+        from parsekit.engine.find_hooks import FindHooks
+
+        return FindHooks(self, self.cloud)
+
+    @cached_property
+    def live(self) -> LiveQueries:
+        """Subscriptions."""
+        from parsekit.engine.live import LiveQueries
+
+        return LiveQueries(self, shared=self._is_shared)
+
+    @cached_property
+    def schema_edits(self) -> SchemaEdits:
+        """Changes of classes, as the REST schemas API makes them."""
+        from parsekit.engine.schema_edits import SchemaEdits
+
+        return SchemaEdits(self)
 
     # -- entering and closing ----------------------------------------------------------------------
 
@@ -263,7 +298,8 @@ class ParseEngine:
             EngineError: inside a transaction; nothing is closed then.
         """
         self.store.database.check_closable()
-        self.live.close()
+        if "live" in vars(self):
+            self.live.close()
         if self.local is not None:
             self.local.close()
         self.store.close()
@@ -429,6 +465,8 @@ class ParseEngine:
         Raises:
             ObjectNotFoundError: 101, the current principal cannot read the object.
         """
+        from parsekit.engine.history import history
+
         return history(self, obj, object_id, current_binding().principal)
 
     def as_of(self, sequence: int) -> PastView:
@@ -458,7 +496,7 @@ class ParseEngine:
         """The objects of a query."""
         if state.from_local:
             return self.local_datastore.reading.find(state, principal, kind)
-        if state.dialect is not None and is_matched(state):
+        if state.dialect is not None and _is_matched(state):
             return self.dialects.find(state, principal, kind)
         if self.cloud.is_empty:
             return self.reads.find(state, principal, kind)
@@ -483,7 +521,7 @@ class ParseEngine:
         """How many objects match."""
         if state.from_local:
             return self.local_datastore.reading.count(state, principal)
-        if is_matched(state):
+        if _is_matched(state):
             return self.dialects.count(state, principal)
         return (
             self.reads.count(state, principal) if self.cloud.is_empty else self.finds.count(state, principal)
@@ -493,7 +531,7 @@ class ParseEngine:
         """How a query would run."""
         if state.from_local:
             return self.local_datastore.reading.explain(state, principal)
-        if is_matched(state):
+        if _is_matched(state):
             return self.dialects.explain(state, principal)
         return self.reads.explain(state, principal)
 
@@ -521,10 +559,14 @@ class ParseEngine:
         Raises:
             ObjectNotFoundError: 101, the current principal cannot read the object.
         """
+        from parsekit.engine.access import explain_object
+
         return explain_object(self, obj, principal_of(principal), operation, current_binding().principal)
 
     def explain_find(self, state: QueryState, principal: PFObject | Principal) -> FindExplanation:
         """How many objects a query hides from ``principal``, and through what; under a master only."""
+        from parsekit.engine.access import explain_find
+
         return explain_find(self, state, principal_of(principal), current_binding().principal)
 
     def stream_objects(
@@ -533,7 +575,7 @@ class ParseEngine:
         """The objects of a query one by one."""
         if state.from_local:
             return self.local_datastore.reading.stream(state, principal, kind)
-        if is_matched(state):
+        if _is_matched(state):
             return self.dialects.stream(state, principal, kind, batch_size)
         answers = self.reads if self.cloud.is_empty else self.finds
         return answers.stream(state, principal, kind, batch_size)
@@ -567,7 +609,14 @@ class ParseEngine:
 
     def bulk(self, principal: Principal) -> Bulk:
         """A writer of many new objects, for imports."""
+        from parsekit.engine.bulk import Bulk
+
         return Bulk(self, principal)
+
+
+def _is_matched(state: QueryState) -> bool:
+    """Whether a query asks for another dialect than the store's own."""
+    return state.dialect is not None and state.dialect != Dialect.SERVER
 
 
 def principal_of(user: PFObject | Principal) -> Principal:

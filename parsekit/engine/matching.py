@@ -56,20 +56,15 @@ from parsekit.values import MISSING, Kind, Pointer, Value
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.views import PrincipalView
-    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.binding import Compiled
 
-__all__ = ["DialectReads", "Division", "is_matched"]
+__all__ = ["DialectReads", "Division"]
 
 _SPOKEN = (Dialect.SERVER, Dialect.IOS_LOCAL)
 """The dialects that law L1 is tested for; under any other rules every object is matched."""
 
 _ONLY_ID = frozenset({"objectId"})
 _NOT_STORED = frozenset({"ACL", "className"})
-
-
-def is_matched(state: QueryState) -> bool:
-    """Whether a query asks for another dialect than the store's own."""
-    return state.dialect is not None and state.dialect != Dialect.SERVER
 
 
 @final

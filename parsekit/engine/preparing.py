@@ -30,7 +30,7 @@ from parsekit.values import Pointer, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
-    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.binding import Compiled
     from parsekit.storage.layout import ClassLayout
 
 __all__ = ["Preparation"]

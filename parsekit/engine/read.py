@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.find_hooks import FindHooks
-    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.binding import Compiled
 
 __all__ = ["ReadPath"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, cast, final
+from typing import Any, Final
 
 import attrs
 from sqlglot import exp
@@ -35,6 +35,7 @@ from parsekit.query.plan import (
 from parsekit.query.state import OrderKey
 from parsekit.query.text import text_score
 from parsekit.storage import nodes
+from parsekit.storage.binding import ACL_READ, CONSTANT, SKIP, Bind, Compiled
 from parsekit.storage.functions import sql_callable
 from parsekit.storage.grouping import Grouping, group_nodes
 from parsekit.storage.layout import (
@@ -48,60 +49,10 @@ from parsekit.storage.layout import (
 from parsekit.storage.operators import leaf_expression
 from parsekit.values import MISSING, Value
 
-__all__ = ["ACL_READ", "CONSTANT", "SKIP", "Bind", "Compiled", "Compiler", "native_order"]
+__all__ = ["Compiler", "native_order"]
 
-ACL_READ: Final = -1
-SKIP: Final = -2
-CONSTANT: Final = -3
-"""Places of what is bound beside the query's values: the byte maps of the principal, the skip, and what is
-the same for every query of the shape."""
-
-_SOURCES: Final = {ACL_READ: "readable", SKIP: "skip", CONSTANT: "None"}
 _PLACEHOLDER: Final = re.compile(r":b(\d+)\b")
 _NATIVE_ORDER: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
-
-
-@final
-@attrs.frozen(slots=True)
-class Bind:
-    """How one placeholder is filled: ``convert`` (``None``: as it is) of the value at ``index``."""
-
-    index: int
-    convert: Callable[[Value], Any] | None = attrs.field(default=None, eq=False)
-
-
-@final
-@attrs.frozen(slots=True, eq=False)
-class Compiled:
-    """A statement ready to be bound and run.
-
-    ``columns`` are the names of the result columns in order, ``residual`` the constraints that run in Python (as
-    ``key op``), ``tables`` what is read.
-    """
-
-    sql: str
-    binds: tuple[Bind, ...]
-    columns: tuple[str, ...]
-    residual: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-    binder: Callable[[list[Value], bytes | None, int], tuple[Any, ...]] = attrs.field(init=False, repr=False)
-    """Makes the values to bind, in the order of the placeholders, of the query's values, the map of readable ACLs
-    and the skip."""
-
-    @binder.default
-    def _binder(self) -> Callable[[list[Value], bytes | None, int], tuple[Any, ...]]:
-        names: dict[str, Any] = {}
-        parts: list[str] = []
-        for number, bind in enumerate(self.binds):
-            source = _SOURCES.get(bind.index) or f"values[{bind.index}]"
-            if bind.convert is not None:
-                names[f"c{number}"] = bind.convert
-                source = f"c{number}({source})"
-            parts.append(source)
-        # the text holds positions and numbered names only
-        text = f"lambda values, readable, skip: ({''.join(part + ',' for part in parts)})"
-        return cast("Callable[[list[Value], bytes | None, int], tuple[Any, ...]]", eval(text, names))
 
 
 class Compiler:

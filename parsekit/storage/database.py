@@ -125,6 +125,11 @@ class Database:
         if self._folder:
             self._cleanup()
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the file is there after it was closed."""
+        return self._folder is None
+
     # -- opening -------------------------------------------------------------------------------
 
     def _connect(self, *, writable: bool) -> apsw.Connection:

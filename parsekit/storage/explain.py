@@ -10,7 +10,8 @@ import attrs
 
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanAll, PlanLeaf, PlanNode, PlanQuery
-from parsekit.storage.compiler import Compiled, native_order
+from parsekit.storage.binding import Compiled
+from parsekit.storage.compiler import native_order
 from parsekit.storage.layout import ClassLayout
 
 __all__ = ["StatementPlan", "explain_statement"]

@@ -8,20 +8,28 @@ SQL function. Conditions that can fail a query on an object (``query.failing``) 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlglot import exp
 
-from parsekit.codec import dumps
 from parsekit.query.plan import Parameter, PlanLeaf, PlanQuery
-from parsekit.query.regex import literal_prefix
 from parsekit.storage import nodes
+from parsekit.storage.binding import (
+    ListText,
+    Picked,
+    Picker,
+    ascii_prefix,
+    object_id,
+    pointer_id,
+    prefix_high,
+    prefix_low,
+    qualified_id,
+)
 from parsekit.storage.layout import ClassLayout, Column, join_table
 from parsekit.storage.narrowing import dotted_equal, full_text, in_area
 from parsekit.storage.plan_cache import NeedsResults
 from parsekit.storage.residual import holds_null, residual
-from parsekit.values import Pointer, Value, date_to_ms
+from parsekit.values import Value, date_to_ms
 
 if TYPE_CHECKING:
     from parsekit.query.dialect import Dialect
@@ -106,16 +114,8 @@ def _bare_id(rules: Dialect, column: Column, kind: Any) -> bool:
 def _pointer_converter(column: Column, class_name: str) -> tuple[bool, Callable[[Value], Any] | None]:
     target = column.field.target
     if target is None:
-        return True, _qualified_id
-    return target == class_name, _object_id
-
-
-def _object_id(pointer: Pointer) -> str:
-    return pointer.object_id
-
-
-def _qualified_id(pointer: Pointer) -> str:
-    return f"{pointer.class_name}${pointer.object_id}"
+        return True, qualified_id
+    return target == class_name, object_id
 
 
 def _is_null(node: exp.Expression) -> exp.Expression:
@@ -171,12 +171,8 @@ def _compare_text(
     decided = residual(compiler, layout, alias, column, leaf, ())
     if leaf.op not in ("$gt", "$gte"):
         return decided
-    low = compiler.bind(leaf.parameter.index, _ascii_prefix)
+    low = compiler.bind(leaf.parameter.index, ascii_prefix)
     return nodes.all_of([exp.GTE(this=nodes.column(column.name, alias), expression=low), decided])
-
-
-def _ascii_prefix(text: Value) -> str:
-    return "".join(takewhile(str.isascii, text))
 
 
 def _in_list(
@@ -195,13 +191,11 @@ def _in_list(
     if "null" in kinds:
         parts.append(_equals_null(rules, layout, alias, column))
     if fitting:
-        pick = _list_picker(rules, column)
+        pick = Picker(column.field.type, column.field.target, rules.bool_is_number)
         if long:
             parts.append(exp.In(this=cell, query=exp.Subquery(this=_bound_list(compiler, leaf, pick))))
         else:
-            bound = [
-                compiler.bind(leaf.parameter.index, _picked(pick, position)) for position in range(arity)
-            ]
+            bound = [compiler.bind(leaf.parameter.index, Picked(pick, position)) for position in range(arity)]
             parts.append(exp.In(this=cell, expressions=bound))
     if not parts:
         return exp.Boolean(this=leaf.op == "$nin")
@@ -212,11 +206,8 @@ def _in_list(
 def _bound_list(compiler: Compiler, leaf: PlanLeaf, pick: Callable[[Value], Any]) -> exp.Expression:
     """A whole list bound as one JSON text."""
 
-    def encoded(items: tuple[Value, ...]) -> str:
-        return dumps([stored for stored in map(pick, items) if stored is not None])
-
     alias = compiler.alias()
-    rows = nodes.call("json_each", compiler.bind(leaf.parameter.index, encoded))
+    rows = nodes.call("json_each", compiler.bind(leaf.parameter.index, ListText(pick)))
     source = exp.Table(this=rows, alias=exp.TableAlias(this=exp.Identifier(this=alias, quoted=True)))
     return nodes.select([nodes.column("value", alias)], source)
 
@@ -227,37 +218,6 @@ def _list_kind_fits(rules: Dialect, column: Column, kind: Any) -> bool:
     return bool(kind != "pointer" and _kind_fits(rules, column, kind))
 
 
-def _list_picker(rules: Dialect, column: Column) -> Callable[[Value], Any]:
-    """A function from a list item to its stored form, or None when the item cannot equal any value."""
-    wanted = column.field.type
-    target = column.field.target
-    if rules.bool_is_number and wanted in ("Boolean", "Number"):
-        return lambda item: item if isinstance(item, int | float) else None
-
-    def pick(item: Value) -> Any:
-        if wanted == "Pointer":
-            if not isinstance(item, Pointer) or target not in (None, item.class_name):
-                return None
-            return item.object_id if target is not None else _qualified_id(item)
-        if wanted == "Boolean":
-            return item if isinstance(item, bool) else None
-        if wanted == "Number":
-            return item if isinstance(item, int | float) and not isinstance(item, bool) else None
-        if wanted == "Date":
-            return date_to_ms(item) if hasattr(item, "tzinfo") else None
-        return item if isinstance(item, str) else None
-
-    return pick
-
-
-def _picked(pick: Callable[[Value], Any], position: int) -> Callable[[Value], Any]:
-    def at_position(items: tuple[Value, ...]) -> Any:
-        # the arity is padded to a power of two: NULL never equals anything
-        return pick(items[position]) if position < len(items) else None
-
-    return at_position
-
-
 def _regex(
     compiler: Compiler, layout: ClassLayout, alias: str, column: Column, leaf: PlanLeaf
 ) -> exp.Expression | None:
@@ -265,28 +225,12 @@ def _regex(
         return None
     cell = nodes.column(column.name, alias)
     index = leaf.parameter.index
-    low = exp.GTE(this=cell, expression=compiler.bind(index, _prefix_low))
-    high = exp.LT(this=cell.copy(), expression=compiler.bind(index, _prefix_high))
+    low = exp.GTE(this=cell, expression=compiler.bind(index, prefix_low))
+    high = exp.LT(this=cell.copy(), expression=compiler.bind(index, prefix_high))
     parts: list[exp.Expression] = [low, high]
     if leaf.parameter.detail != "prefix":
         parts.append(residual(compiler, layout, alias, column, leaf, ()))
     return nodes.all_of(parts)
-
-
-def _prefix_low(pattern: Value) -> str:
-    return literal_prefix(pattern)[0]
-
-
-def _prefix_high(pattern: Value) -> str | bytes:
-    """The least text that is greater than every text with the prefix; a BLOB, which every text precedes, if none."""
-    prefix = literal_prefix(pattern)[0]
-    while prefix:
-        point = ord(prefix[-1])
-        if point < 0x10FFFF:
-            following = 0xE000 if point == 0xD7FF else point + 1
-            return prefix[:-1] + chr(following)
-        prefix = prefix[:-1]
-    return b""
 
 
 def _in_query(
@@ -373,16 +317,12 @@ def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
         return exp.Boolean(this=bool(parameter.detail))
     bound: exp.Expression | list[exp.Expression]
     if leaf.op in ("$eq", "$ne") and parameter.kind == "pointer":
-        bound = compiler.bind(index, _object_id)
+        bound = compiler.bind(index, object_id)
     elif leaf.op in ("$in", "$nin") and parameter.kind == "list":
         arity = parameter.detail[1]
-        bound = [compiler.bind(index, _picked(_pointer_id, position)) for position in range(arity)]
+        bound = [compiler.bind(index, Picked(pointer_id, position)) for position in range(arity)]
     else:
         return exp.Boolean(this=False)
     ids = _member_ids(compiler, join_table(layout.class_name, leaf.key), "owningId", "relatedId", bound)
     found = exp.In(this=nodes.column("objectId", alias), query=exp.Subquery(this=ids))
     return nodes.not_true(found) if leaf.op in ("$ne", "$nin") else found
-
-
-def _pointer_id(item: Value) -> Any:
-    return item.object_id if isinstance(item, Pointer) else None

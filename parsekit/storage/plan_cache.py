@@ -14,9 +14,10 @@ from parsekit.query.plan import Shape, plan_of
 
 if TYPE_CHECKING:
     from parsekit.query.dialect import Dialect
+    from parsekit.storage.binding import Compiled
     from parsekit.storage.catalog import Catalog
-    from parsekit.storage.compiler import Compiled
     from parsekit.storage.grouping import Grouping
+    from parsekit.storage.kept_plans import KeptPlans
 
 __all__ = ["NeedsResults", "PlanCache"]
 
@@ -31,8 +32,12 @@ class NeedsResults(Exception):  # noqa: N818 - a signal, not an error that a cal
 class PlanCache:
     """The statements of one catalog snapshot, least recently compiled out first."""
 
-    def __init__(self, catalog: Catalog, rules: Dialect, *, enabled: bool = True) -> None:
+    def __init__(
+        self, catalog: Catalog, rules: Dialect, *, enabled: bool = True, kept: KeptPlans | None = None
+    ) -> None:
         self.catalog = catalog
+        self.kept = kept
+        """What the file keeps of these statements, ``None`` for a catalog that is not committed."""
         self._rules = rules
         self._enabled = enabled
         self._statements: OrderedDict[Shape, Compiled | None] = OrderedDict()
@@ -40,7 +45,7 @@ class PlanCache:
 
     def for_same_layouts(self, catalog: Catalog) -> PlanCache:
         """A cache with the same statements for a catalog that differs in its generation only."""
-        twin = PlanCache(catalog, self._rules, enabled=self._enabled)
+        twin = PlanCache(catalog, self._rules, enabled=self._enabled, kept=self.kept)
         twin._statements = self._statements
         return twin
 
@@ -58,26 +63,39 @@ class PlanCache:
         place: Shape = ("group", grouping, shape)
         found = self._statements.get(place)
         if found is None:
-            from parsekit.storage.compiler import Compiler
-
             self.misses += 1
-            plan = plan_of(shape)
-            compiler = Compiler(self.catalog.layout, plan.rules or self._rules)
-            found = compiler.compile_grouping(plan, grouping)
+            found = self._kept(place) or self._compile_grouping(place, shape, grouping)
             if self._enabled:
                 self._statements[place] = found
         return found
 
-    def _compile(self, shape: Shape) -> Compiled:
+    def _compile_grouping(self, place: Shape, shape: Shape, grouping: Grouping) -> Compiled:
         from parsekit.storage.compiler import Compiler
 
+        plan = plan_of(shape)
+        compiler = Compiler(self.catalog.layout, plan.rules or self._rules)
+        compiled = compiler.compile_grouping(plan, grouping)
+        if self.kept is not None:
+            self.kept.keep(place, compiled)
+        return compiled
+
+    def _kept(self, shape: Shape) -> Compiled | None:
+        return None if self.kept is None else self.kept.statement(shape, self.catalog.generation)
+
+    def _compile(self, shape: Shape) -> Compiled:
         self.misses += 1
-        try:
-            plan = plan_of(shape)
-            compiled = Compiler(self.catalog.layout, plan.rules or self._rules).compile(plan)
-        except NeedsResults:
-            self._statements[shape] = None
-            raise
+        compiled = self._kept(shape)
+        if compiled is None:
+            from parsekit.storage.compiler import Compiler
+
+            try:
+                plan = plan_of(shape)
+                compiled = Compiler(self.catalog.layout, plan.rules or self._rules).compile(plan)
+            except NeedsResults:
+                self._statements[shape] = None
+                raise
+            if self.kept is not None:
+                self.kept.keep(shape, compiled)
         if self._enabled:
             self._statements[shape] = compiled
             if len(self._statements) > _CAPACITY:

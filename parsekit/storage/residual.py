@@ -56,7 +56,7 @@ def residual(
         stored = _stored_test(test, decode, wide)
         return apsw.pyobject(_nullable_test(test, stored) if nullable else stored)
 
-    from parsekit.storage.compiler import CONSTANT
+    from parsekit.storage.binding import CONSTANT
 
     if leaf.parameter.kind == "flag":
         flag = leaf.parameter.detail

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import apsw
 import attrs
 
-from parsekit.errors import StorageError
+from parsekit.errors import EngineError, StorageError
 from parsekit.query.dialect import Dialect
 from parsekit.query.plan import Shape, plan_of
 from parsekit.schema import ClassSchema
@@ -28,6 +28,7 @@ from parsekit.storage.acl_store import NO_ACL, Access, AclStore
 from parsekit.storage.catalog import Catalog
 from parsekit.storage.database import Database, Synchronous, storage_error
 from parsekit.storage.grouping import Grouping, decode_group
+from parsekit.storage.kept_plans import KeptPlans, write_plans
 from parsekit.storage.plan_cache import NeedsResults, PlanCache
 from parsekit.storage.roles import all_roles, role_names_of
 from parsekit.storage.time_limit import time_limit
@@ -36,7 +37,7 @@ from parsekit.values import Value
 
 if TYPE_CHECKING:
     from parsekit.acl.roles import Role
-    from parsekit.storage.compiler import Compiled
+    from parsekit.storage.binding import Compiled
     from parsekit.storage.explain import StatementPlan
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
@@ -130,6 +131,8 @@ class Store:
         self._commits = 0
         self._outset: Any = None
         self._committed = self._plans_for(catalogs.load(self.database.writer))
+        self._committed.kept = self._keeping()
+        self.writer.text = self.statement_text
 
     @property
     def plans(self) -> PlanCache:
@@ -150,9 +153,21 @@ class Store:
     def _plans_for(self, catalog: Catalog) -> PlanCache:
         return PlanCache(catalog, Dialect.SERVER, enabled=self._plan_cache_enabled)
 
+    def _keeping(self) -> KeptPlans | None:
+        """What the file keeps of the statements of a new catalog."""
+        return KeptPlans(self.database.reader) if self._plan_cache_enabled and self.database.is_kept else None
+
+    def statement_text(self, key: tuple[str, ...], make: Callable[[], str]) -> str:
+        """The text of a statement that changes data: kept in the file, or made and to be kept."""
+        kept = None if self._pending is not None else self._committed.kept
+        return make() if kept is None else kept.text(key, self._committed.catalog.generation, make)
+
     def _publish(self, plans: PlanCache) -> None:
+        if plans.catalog.layouts is not self._committed.catalog.layouts:
+            self.writer.forget()
+        if plans.kept is None:
+            plans.kept = self._keeping()
         self._committed = plans
-        self.writer.forget()
         for callback in self._on_reload:
             callback()
 
@@ -161,7 +176,11 @@ class Store:
         self._on_reload.append(callback)
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; what was compiled since it was opened is kept in it."""
+        kept = self._committed.kept
+        if kept is not None and kept.fresh and not self.database.read_only and not self.database.in_write:
+            with contextlib.suppress(EngineError), self.database.exclusive() as connection:
+                write_plans(connection, kept.fresh)
         self.database.close()
 
     # -- reading -------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ part of the statement that fetches it for update, so an object one may not write
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, final
 
 import apsw
@@ -43,6 +43,8 @@ class Writer:
     """Statements that change rows, their texts made once per class and set of columns."""
 
     def __init__(self) -> None:
+        self.text: Callable[[tuple[str, ...], Callable[[], str]], str] = lambda _key, make: make()
+        """Where texts of statements are kept: gives that of a key, which the call makes when it is not there."""
         self._inserts: dict[ClassLayout, str] = {}
         self._selects: dict[tuple[ClassLayout, bool], str] = {}
         self._updates: dict[tuple[ClassLayout, tuple[str, ...]], str] = {}
@@ -81,10 +83,13 @@ class Writer:
         self._run(connection, layout, self._inserts.get(layout) or self._prepare_insert(layout), cells)
 
     def _prepare_insert(self, layout: ClassLayout) -> str:
-        from parsekit.storage.statements import insert_statement
+        def make() -> str:
+            from parsekit.storage.statements import insert_statement  # sqlglot, when it is needed
+
+            return insert_statement(layout)
 
         self._rows[layout] = RowEncoder(layout)
-        sql = self._inserts[layout] = insert_statement(layout)
+        sql = self._inserts[layout] = self.text(("insert", layout.table), make)
         return sql
 
     # -- read for update -----------------------------------------------------------------------
@@ -96,15 +101,29 @@ class Writer:
         key = (layout, write_map is not None)
         sql = self._selects.get(key)
         if sql is None:
-            from parsekit.storage.statements import select_for_update
-
-            sql = self._selects[key] = select_for_update(layout, with_acl=write_map is not None)
+            sql = self._selects[key] = self._select_for_update(layout, with_acl=write_map is not None)
         cells = (object_id,) if write_map is None else (object_id, write_map)
         row: Any = connection.execute(sql, cells).fetchone()
         if row is None:
             return None
         positions = self._row_positions(layout)
         return StoredObject(row[0], layout.fields_of_row(positions, row), row[positions[ACL_COLUMN]])
+
+    def _select_for_update(self, layout: ClassLayout, *, with_acl: bool) -> str:
+        def make() -> str:
+            from parsekit.storage.statements import select_for_update
+
+            return select_for_update(layout, with_acl=with_acl)
+
+        return self.text(("select", layout.table, str(with_acl)), make)
+
+    def _update_statement(self, layout: ClassLayout, names: list[str]) -> str:
+        def make() -> str:
+            from parsekit.storage.statements import update_statement
+
+            return update_statement(layout, names)
+
+        return self.text(("update", layout.table, *names), make)
 
     def _row_positions(self, layout: ClassLayout) -> dict[str, int]:
         positions = self._positions.get(layout)
@@ -152,9 +171,7 @@ class Writer:
         place = (layout, tuple(names))
         sql = self._updates.get(place)
         if sql is None:
-            from parsekit.storage.statements import update_statement
-
-            sql = self._updates[place] = update_statement(layout, names)
+            sql = self._updates[place] = self._update_statement(layout, names)
         cells.append(old.rid)
         self._run(connection, layout, sql, cells)
 
