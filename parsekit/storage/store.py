@@ -119,6 +119,7 @@ class Store:
         self.acls = AclStore()
         self.writer = Writer()
         self._plan_cache_enabled = plan_cache
+        self._keeps_plans = not schemaless
         self._query_time_limit_s = query_time_limit_s
         self._versions = threading.local()
         self._reload_lock = threading.Lock()
@@ -154,8 +155,9 @@ class Store:
         return PlanCache(catalog, Dialect.SERVER, enabled=self._plan_cache_enabled)
 
     def _keeping(self) -> KeptPlans | None:
-        """What the file keeps of the statements of a new catalog."""
-        return KeptPlans(self.database.reader) if self._plan_cache_enabled and self.database.is_kept else None
+        """What the file keeps of the statements of a new catalog; those of a local datastore follow its data, too."""
+        keeps = self._plan_cache_enabled and self._keeps_plans and self.database.is_kept
+        return KeptPlans(self.database.reader) if keeps else None
 
     def statement_text(self, key: tuple[str, ...], make: Callable[[], str]) -> str:
         """The text of a statement that changes data: kept in the file, or made and to be kept."""
