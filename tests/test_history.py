@@ -8,6 +8,7 @@ import parsekit
 from parsekit import PFACL, ClassSchema, EngineError, Field, PFObject, PFQuery, PFUser, Schema
 from parsekit.errors import NotOfferedError, ObjectNotFoundError, OperationForbiddenError
 from parsekit.storage.journal import JournalLimits
+from parsekit.values import MISSING
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_as_of_refuses_what_the_journal_does_not_tell(engine):
         engine.as_of(2)
     note["a"] = 2
     note.save()
-    engine.schema_edits.alter("Note", {"b": {"__op": "Delete"}}, None, None)
+    engine.schema_edits.alter("Note", {"b": {"__op": "Delete"}}, MISSING, None)
     with pytest.raises(EngineError, match="field b of Note was dropped at 2"):
         engine.as_of(1).find(PFQuery("Note"))
     assert engine.as_of(2).count(PFQuery("Note")) == 1

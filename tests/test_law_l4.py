@@ -22,7 +22,7 @@ from parsekit.operations import (
     Set,
 )
 from parsekit.storage import journal
-from parsekit.values import Pointer
+from parsekit.values import MISSING, Pointer
 from tests.strategies_queries import FIELD_VALUES, MAKERS, SCHEMA, things
 
 MASTER = Principal.master()
@@ -186,7 +186,7 @@ def test_a_dropped_field_does_not_come_back() -> None:
     with parsekit.open(":memory:") as engine, engine.acting_as_master():
         note = parsekit.PFObject("Note", a=1, b=2)
         note.save()
-        engine.schema_edits.alter("Note", {"b": {"__op": "Delete"}}, None, None)
+        engine.schema_edits.alter("Note", {"b": {"__op": "Delete"}}, MISSING, None)
         assert engine.check() == []
         note = PFQuery("Note").first()
         note["b"] = "a string now"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from parsekit.aio.running import Running
+from parsekit.values import MISSING, Missing
 
 if TYPE_CHECKING:
     from parsekit.codec import JSON
@@ -31,7 +32,7 @@ class SchemaVerbs(Running):
         return await self.run(lambda: edits.create(name, fields, permissions, indexes), write=True)
 
     async def alter_class(
-        self, name: str, fields: JSON = None, permissions: JSON = None, indexes: JSON = None
+        self, name: str, fields: JSON = None, permissions: JSON | Missing = MISSING, indexes: JSON = None
     ) -> ClassSchema:
         """Add and delete fields and indexes, set the permissions."""
         edits = self.sync.schema_edits

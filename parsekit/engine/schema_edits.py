@@ -36,7 +36,7 @@ from parsekit.schema import (
     is_class_name,
     is_field_name,
 )
-from parsekit.values import MISSING
+from parsekit.values import MISSING, Missing
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -46,6 +46,9 @@ __all__ = ["SchemaEdits"]
 _TARGETED: Final = ("Pointer", "Relation")
 _HIDDEN_UNTIL_USED: Final = "_Session"
 """A class that exists from the start here and from the first session on Parse Server."""
+
+_NOT_TO_DROP: Final = frozenset({"_GlobalConfig", "_GraphQLConfig", "_Hooks"})
+"""What is no class to Parse's schema routes (SchemaController.systemClasses)."""
 
 
 @final
@@ -79,8 +82,10 @@ class SchemaEdits:
             self._engine.store.put_class(connection, made)
         return made
 
-    def alter(self, name: str, fields: JSON, permissions: JSON, indexes: JSON) -> ClassSchema:
+    def alter(self, name: str, fields: JSON, permissions: JSON | Missing, indexes: JSON) -> ClassSchema:
         """Add, change the options of, and delete fields; set the permissions; add and delete indexes.
+
+        ``permissions`` of ``None`` are those of a class that states none; ``MISSING`` leaves them as they are.
 
         Raises:
             ClassNameError: 103, there is no such class.
@@ -92,7 +97,7 @@ class SchemaEdits:
             if old is None:
                 raise ClassNameError(f"Class {name} does not exist.")
             item = _altered(old, _object(fields))
-            if permissions is not None:
+            if permissions is not MISSING:
                 item = attrs.evolve(item, permissions=self._permissions(permissions, item))
             item = attrs.evolve(item, indexes=_indexes(item, indexes))
             self._engine.store.put_class(connection, item)
@@ -109,7 +114,7 @@ class SchemaEdits:
             ClassNameError: 103, no class can have this name.
             SchemaOperationError: 255, there are objects in it.
         """
-        if not is_class_name(name):
+        if not is_class_name(name) or name in _NOT_TO_DROP:
             raise _bad_class_name(name)
         engine = self._engine
         with engine.store.write() as connection:

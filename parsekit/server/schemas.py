@@ -7,17 +7,23 @@ from typing import Final
 from parsekit.acl.clp import render_permissions
 from parsekit.codec import JSON
 from parsekit.errors import ClassNameError, parse_error
-from parsekit.schema import ClassSchema
+from parsekit.schema import SYSTEM_CLASSES, ClassSchema
 from parsekit.schema_json import class_to_json
 from parsekit.server.guards import require_master, require_writing_master
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
+from parsekit.values import MISSING
 
 __all__ = ["ROUTES"]
 
 
 def _rendered(item: ClassSchema) -> dict[str, JSON]:
-    return {**class_to_json(item), "classLevelPermissions": render_permissions(item)}
+    """The answer's form; where a class has indexes, MongoDB's own is among them."""
+    entry: dict[str, JSON] = {**class_to_json(item), "classLevelPermissions": render_permissions(item)}
+    indexes = entry.get("indexes")
+    if isinstance(indexes, dict) and item.name not in SYSTEM_CLASSES:
+        entry["indexes"] = {"_id_": {"_id": 1}, **indexes}
+    return entry
 
 
 def _list(call: Call) -> Response:
@@ -57,9 +63,8 @@ def _update(call: Call) -> Response:
     require_writing_master(call, "update a schema")
     body = call.body
     name = _class_name(call) or ""
-    changed = call.engine.schema_edits.alter(
-        name, body.get("fields"), body.get("classLevelPermissions"), body.get("indexes")
-    )
+    permissions = body.get("classLevelPermissions", MISSING)
+    changed = call.engine.schema_edits.alter(name, body.get("fields"), permissions, body.get("indexes"))
     return Response(200, _rendered(changed))
 
 
