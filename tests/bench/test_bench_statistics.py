@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parsekit.bench.statistics import Ratio, paired_ratio
@@ -17,6 +17,7 @@ def test_a_drifting_machine_does_not_change_a_ratio():
     assert found == Ratio(2.5, 2.5, 2.5, 5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.001, 1_000), min_size=1, max_size=15))
 def test_the_median_lies_in_its_interval(ratios: list[float]):
     found = paired_ratio(ratios, [1.0] * len(ratios))
