@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from parsekit._context import CURRENT
 from parsekit.acl.acl import PFACL
-from parsekit.codec import encode_value, format_date
+from parsekit.codec import encode_value, format_date, format_ms
 from parsekit.errors import DataNotAvailableError, InvalidPointerError, MissingKeyError, did_you_mean
 from parsekit.object_state import ONLY_ID, PLAIN, SYSTEM_KEYS, LocalState, ResultContext
 from parsekit.values import (
@@ -25,6 +25,8 @@ from parsekit.values import (
 )
 
 __all__ = ["ReadableObject"]
+
+_NOT_AMONG_FIELDS: Final = SYSTEM_KEYS | {"ACL"}
 
 
 class ReadableObject:
@@ -331,6 +333,8 @@ class ReadableObject:
 
     def to_fields_json(self) -> dict[str, Any]:
         """The object as a row of a REST result."""
+        if not isinstance(self._state, LocalState) and self._context.included is None:
+            return self._row_json(self._state)
         entry: dict[str, Any] = {}
         if self.object_id is not None:
             entry["objectId"] = self.object_id
@@ -348,6 +352,35 @@ class ReadableObject:
                 entry[key] = _encode(value)
         if self.class_name == "_Hooks" and (hooked := self.raw("className")) is not MISSING:
             entry["className"] = hooked  # the one class that has a field of this name
+        return entry
+
+    def _row_json(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        """``to_fields_json`` of an object as it was read, without making objects of what it refers to."""
+        context = self._context
+        fields, read = context.fields, context.read
+        entry: dict[str, Any] = {}
+        if "objectId" in fields:
+            entry["objectId"] = row[fields["objectId"][0]]
+        for key in ("createdAt", "updatedAt"):
+            if key in fields:
+                entry[key] = format_ms(row[fields[key][0]])
+        for key, (place, decode, _) in fields.items():
+            if key in _NOT_AMONG_FIELDS:
+                continue
+            stored = row[place]
+            if decode is None and type(stored) is str:
+                entry[key] = stored
+            elif decode is date_from_ms and stored is not None:
+                entry[key] = {"__type": "Date", "iso": format_ms(stored)}
+            elif (value := read(key, row)) is not MISSING:
+                entry[key] = encode_value(value)
+        for key, target in context.shape.relations.items():
+            entry[key] = {"__type": "Relation", "className": target}
+        acl = self.acl
+        if acl is not None:
+            entry["ACL"] = acl.to_json()
+        if context.shape.class_name == "_Hooks" and (hooked := read("className", row)) is not MISSING:
+            entry["className"] = encode_value(hooked)
         return entry
 
 

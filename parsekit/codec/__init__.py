@@ -13,7 +13,7 @@ does not know stays a dict in both.
 Not done here: schema types and coercion (``schema``), queries (``query.where``), objects (``object``).
 """
 
-from parsekit.codec.dates import format_date, parse_date
+from parsekit.codec.dates import format_date, format_ms, parse_date
 from parsekit.codec.decoding import close_polygon, decode_value, unchecked_point
 from parsekit.codec.encoding import encode_value
 from parsekit.codec.interior import (
@@ -44,6 +44,7 @@ __all__ = [
     "encode_operation",
     "encode_value",
     "format_date",
+    "format_ms",
     "json_string",
     "loads",
     "nesting_exceeds",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from parsekit.errors import InvalidJsonError
 from parsekit.values import to_utc
 
-__all__ = ["format_date", "parse_date"]
+__all__ = ["format_date", "format_ms", "parse_date"]
 
 _DATE: Final = re.compile(
     r"""\s*(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?
@@ -18,6 +19,8 @@ _DATE: Final = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _FAST_LENGTH: Final = 24
+_DAY_MS: Final = 86_400_000
+_EPOCH: Final = date(1970, 1, 1)
 
 
 def format_date(value: datetime) -> str:
@@ -29,6 +32,20 @@ def format_date(value: datetime) -> str:
     if value.tzinfo is not UTC:
         value = to_utc(value)
     return value.isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def format_ms(ms: int) -> str:
+    """``format_date`` of an instant in milliseconds since 1970, which costs a third."""
+    day, rest = divmod(ms, _DAY_MS)
+    seconds, milliseconds = divmod(rest, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day_text(day)}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _day_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
 
 
 def parse_date(text: str) -> datetime:

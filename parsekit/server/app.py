@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from parsekit.server.faults import HttpError, no_route
@@ -32,6 +31,7 @@ from parsekit.server.http import (
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request, Response
 from parsekit.server.service import Service
+from parsekit.server.workers import Workers
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -63,7 +63,7 @@ class App:
         """``before`` is asked before the dispatcher, and answers what is its own."""
         self.service = service
         self._before = before
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="parsekit-request")
+        self._workers = Workers(_THREADS, "parsekit-request")
         self._sockets: set[LiveSocket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,7 +103,7 @@ class App:
 
     def close(self) -> None:
         """End the threads, once what they are doing is done."""
-        self._threads.shutdown()
+        self._workers.close()
 
     # -- live queries ----------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class App:
 
     async def in_thread(self, do: Callable[[Service], T]) -> T:
         """What ``do`` gives, which is called in a thread of the pool with the service, whose engine stays open."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._done, do)
+        return await self._workers.do(self._done, do)
 
     def _done(self, do: Callable[[Service], T]) -> T:
         service = self.entered()
@@ -133,7 +133,7 @@ class App:
     def aside(self, do: Callable[[], Any]) -> None:
         """Have something done in a thread of the pool that nobody waits for."""
         with contextlib.suppress(RuntimeError):  # the threads have ended, and everything with them
-            self._threads.submit(do)
+            self._workers.aside(_called, do)
 
     def keep(self, task: asyncio.Task[None]) -> None:
         """Keep a task until it is done."""
@@ -163,8 +163,7 @@ class App:
             request = await read_request(scope, receive, path, options)
         except HttpError as error:
             return _rendered(error.response)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._handled, request)
+        return await self._workers.do(self._handled, request)
 
     def _handled(self, request: Request) -> tuple[int, bytes, list[Header]]:
         """The answer to a request; in a thread of the pool."""
@@ -179,6 +178,10 @@ class App:
         except Exception:  # noqa: BLE001 - a fault of parsekit's own: the log has it, the client learns nothing
             _LOG.exception("%s %s: unexpected error", request.method, request.path)
             return _rendered(_FAULT)
+
+
+def _called(do: Callable[[], object]) -> None:
+    do()
 
 
 def _rendered(response: Response) -> tuple[int, bytes, list[Header]]:

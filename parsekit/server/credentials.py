@@ -185,9 +185,14 @@ def _check_host(client_host: str, allowed: tuple[str, ...]) -> None:
 
 
 def _client_key_matches(found: Mapping[str, str | None], options: ServerOptions) -> bool:
-    keys = {name: getattr(options, name) for name in _CLIENT_KEYS}
-    configured = {name: key for name, key in keys.items() if key is not None}
-    return not configured or any(same_key(found.get(name), key) for name, key in configured.items())
+    needed = False
+    for name in _CLIENT_KEYS:
+        key = getattr(options, name)
+        if key is not None:
+            needed = True
+            if same_key(found.get(name), key):
+                return True
+    return not needed
 
 
 def same_key(given: str | None, key: str | None) -> bool:

@@ -38,7 +38,7 @@ from parsekit.server.faults import HttpError, answer_for, no_route
 from parsekit.server.limits import RateLimits, check_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
-from parsekit.server.routing import Route, Router
+from parsekit.server.routing import Found, Route, Router
 
 __all__ = ["Dispatcher", "route_table"]
 
@@ -82,24 +82,27 @@ class Dispatcher:
         found = self.router.find(request.method, request.path)
         kind = "api" if found is None else found.kind
         if kind == "public":
-            call = self._call(request, request.method, {}, None)
-            return self.route(attrs.evolve(call, data=request.body))
+            return self._answer(self._call(request, request.method, None, found, request.body), found)
         if kind == "upload":
             sent = read_upload(request, self.options)
             sender = read_credentials(sent.request, sent.body, self.options)
-            call = self._call(sent.request, request.method, sent.body, sender)
-            return self.route(attrs.evolve(call, data=sent.data))
+            call = self._call(sent.request, request.method, sender, found, sent.data)
+            if self.options.rate_limit:
+                self._rates.count(call, request.client_host)
+            return self._answer(call, found)
         body = _json_body(request)
         method = request.method
         tunneled = body.get("_method")
         if method == "POST" and isinstance(tunneled, str):
             method = tunneled.upper()
+            found = self.router.find(method, request.path)
         sender = read_credentials(request, body, self.options)
-        call = self._call(request, method, body, sender)
+        call = self._call(request, method, sender, found)
         if self.options.rate_limit:
             self._rates.count(call, request.client_host)
-        self._once(call)
-        return self.route(call)
+        if self.options.idempotency_options.paths:
+            self._once(call)
+        return self._answer(call, found)
 
     def _once(self, call: Call) -> None:
         """Refuse a write that was here before (``idempotencyOptions``).
@@ -108,35 +111,37 @@ class Dispatcher:
             DuplicateRequestError: 159.
         """
         options, request_id = self.options.idempotency_options, call.headers.get("x-parse-request-id")
-        if not options.paths or not request_id or call.method not in ("POST", "PUT"):
+        if not request_id or call.method not in ("POST", "PUT"):
             return
         path = call.path.strip("/")
         if any(re.match(pattern, path) for pattern in options.paths):
             self.engine.idempotency.remember(request_id, options.ttl)
 
     def _call(
-        self, request: Request, method: str, body: dict[str, JSON], credentials: Credentials | None
+        self,
+        request: Request,
+        method: str,
+        sender: Credentials | None,
+        found: Found | None,
+        data: bytes = b"",
     ) -> Call:
-        call = Call(
+        if sender is None:
+            sender = Credentials(None, None, None, {}, {})  # a route that needs no keys
+        return Call(
             self.engine,
             self.options,
-            Principal.anonymous(),
+            sender.principal or self._client(request.path, sender),
             method,
             request.path,
-            decode_url_parameters(request.params),
-            body,
+            decode_url_parameters(request.params) if request.params else {},
+            sender.body,
+            captures=_captured(found),
+            session_token=sender.session_token,
+            installation_id=sender.installation_id,
+            context=sender.context,
             headers=request.headers,
             client_host=request.client_host,
-        )
-        if credentials is None:
-            return call
-        return attrs.evolve(
-            call,
-            principal=credentials.principal or self._client(request.path, credentials),
-            body=credentials.body,
-            session_token=credentials.session_token,
-            installation_id=credentials.installation_id,
-            context=credentials.context,
+            data=data,
         )
 
     def _client(self, path: str, credentials: Credentials) -> Principal:
@@ -158,12 +163,18 @@ class Dispatcher:
     def route(self, call: Call) -> Response:
         """Answer a call whose sender is known. Raises the route's errors."""
         found = self.router.find(call.method, call.path)
+        return self._answer(attrs.evolve(call, captures=_captured(found)), found)
+
+    def _answer(self, call: Call, found: Found | None) -> Response:
         if found is None:
             return no_route(call.method, f"{self.options.mount}{call.path}")
         if found.kind == "api" and self.options.route_allow_list is not None:
             check_route(call)
-        captures = {name: unquote(part) for name, part in found.captures.items()}
-        return found.route(attrs.evolve(call, captures=captures))
+        return found.route(call)
+
+
+def _captured(found: Found | None) -> dict[str, str]:
+    return {} if found is None else {name: unquote(part) for name, part in found.captures.items()}
 
 
 def _json_body(request: Request) -> dict[str, JSON]:

@@ -53,7 +53,7 @@ class Router:
     """Routes by method and path; the first that matches wins, so that fixed paths go before variable ones."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, int], list[Entry]] = {}
+        self._entries: dict[tuple[str, int, str], list[Entry]] = {}
         self._open: list[Entry] = []
 
     def add(self, method: str, pattern: str, route: Route, *, kind: Kind = "api") -> None:
@@ -63,7 +63,7 @@ class Router:
         if parts[-1].endswith("...}"):
             self._open.append(entry)
         else:
-            self._entries.setdefault((method, len(parts)), []).append(entry)
+            self._entries.setdefault((method, len(parts), parts[0].lower()), []).append(entry)
 
     def include(self, other: Router) -> None:
         """Add the routes of another router after one's own."""
@@ -80,7 +80,7 @@ class Router:
     def find(self, method: str, path: str) -> Found | None:
         """The route for a path below the mount."""
         parts = path.strip("/").split("/")
-        for entry in self._entries.get((method, len(parts)), ()):
+        for entry in self._entries.get((method, len(parts), parts[0].lower()), ()):
             captures = _captures(entry.parts, parts)
             if captures is not None:
                 return Found(entry.route, captures, entry.kind)
