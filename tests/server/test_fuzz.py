@@ -149,7 +149,7 @@ def test_any_request_is_answered(dispatcher: Dispatcher, request: Request) -> No
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=20_000, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=4_000, suppress_health_check=list(HealthCheck))
 @given(request=requests())
 def test_many_requests_are_answered(dispatcher: Dispatcher, request: Request) -> None:
     check(dispatcher.handle(request))
