@@ -22,19 +22,25 @@ AMOUNTS = [
 
 
 def work(engine, ids, seed, rounds):
-    """A mixed load; what it added to each counter, and how many objects it left behind."""
+    """A mixed load; what it added to each counter, the tags it left there, and how many objects it left behind."""
     lot = random.Random(seed)
     added = dict.fromkeys(ids, 0)
+    tags = {name: [] for name in ids}
     left = 0
     with engine.acting_as_master():
         for number in range(rounds):
             target = PFObject.without_data("Counter", lot.choice(ids))
             choice = lot.random()
-            if choice < 0.5:
+            own = tags[target.object_id]
+            if choice < 0.4:
                 target.increment_key("n", number)
-                target.add_unique_object(f"{seed}-{number}", for_key="tags")
+                lot.choice([target.add_unique_object, target.add_object])(f"{seed}-{number}", for_key="tags")
                 target.save()
                 added[target.object_id] += number
+                own.append(f"{seed}-{number}")
+            elif choice < 0.5 and own:
+                target.remove_object(own.pop(lot.randrange(len(own))), for_key="tags")
+                target.save()
             elif choice < 0.7:
                 assert PFQuery("Counter").where_key_exists("tags").count() <= len(ids)
                 for obj in PFQuery("Counter").order_by_descending("n").find():
@@ -56,7 +62,7 @@ def work(engine, ids, seed, rounds):
                 made.save()
                 found = PFQuery(made.class_name).get(made.object_id)
                 assert found.acl == made.acl
-    return added, left
+    return added, tags, left
 
 
 def in_threads(engine, ids, seed, threads, rounds):
@@ -77,7 +83,8 @@ def in_threads(engine, ids, seed, threads, rounds):
         worker.join()
     assert not errors
     added = {name: sum(result[0][name] for result in results) for name in ids}
-    return added, sum(left for _, left in results)
+    tags = {name: [tag for result in results for tag in result[1][name]] for name in ids}
+    return added, tags, sum(left for _, _, left in results)
 
 
 def main():
@@ -108,8 +115,10 @@ def test_no_update_is_lost(tmp_path, threads, processes, rounds):
         with engine.acting_as_master():
             for name in ids:
                 counter = PFQuery("Counter").get(name)
-                assert counter["n"] == sum(added[name] for added, _ in totals)
-            assert PFQuery("Made").count() == sum(left for _, left in totals)
+                assert counter["n"] == sum(added[name] for added, _, _ in totals)
+                left = [tag for _, tags, _ in totals for tag in tags[name]]
+                assert sorted(counter.get("tags") or []) == sorted(left)
+            assert PFQuery("Made").count() == sum(left for _, _, left in totals)
         assert engine.check() == []
 
 
