@@ -11,7 +11,8 @@ from parsekit.errors import EngineError
 
 if TYPE_CHECKING:
     from parsekit.cloud import CloudCode
-    from parsekit.engine.core import EngineOptions, ParseEngine
+    from parsekit.engine.core import ParseEngine
+    from parsekit.engine.options import EngineOptions
     from parsekit.file import PFFile
     from parsekit.object import PFObject
     from parsekit.relation import PFRelation

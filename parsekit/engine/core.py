@@ -10,35 +10,30 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, final
-
-import attrs
+from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 from parsekit._context import CURRENT, Binding, current_binding
-from parsekit.acl.clp import Operation, validate_permissions
+from parsekit.acl.clp import Operation
 from parsekit.acl.principal import Principal
-from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, Protection
 from parsekit.acl.system import check_class_exists
-from parsekit.auth import Accounts, AuthOptions, SignedIn
+from parsekit.auth import Accounts, SignedIn
 from parsekit.cloud import CloudCode
-from parsekit.codec import DEEPEST, STORED_LEVELS
 from parsekit.engine.attachments import FilesInDatabase
 from parsekit.engine.config import GlobalConfig
 from parsekit.engine.direct import DirectWrites
 from parsekit.engine.filing import Filing
 from parsekit.engine.hooks import EngineHooks
 from parsekit.engine.idempotency import Idempotency
-from parsekit.engine.identity import random_object_ids
 from parsekit.engine.infer import Inference
-from parsekit.engine.installations import InstallationOptions, InstallationRules
+from parsekit.engine.installations import InstallationRules
 from parsekit.engine.jobs import Jobs
+from parsekit.engine.options import EngineOptions
 from parsekit.engine.outbox import Listener, Outbox
 from parsekit.engine.pointers import plain_operations
-from parsekit.engine.push import Push, PushAdapter
+from parsekit.engine.push import Push
 from parsekit.engine.read import ReadPath
 from parsekit.engine.remote import carried_out
 from parsekit.engine.saving import Saving
@@ -46,7 +41,7 @@ from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.engine.webhooks import Webhooks
 from parsekit.engine.write import ClassRules, WritePath
-from parsekit.errors import EngineError, ParseError, SchemaError
+from parsekit.errors import EngineError
 from parsekit.explanation import Explanation
 from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
@@ -55,8 +50,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
 from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
-from parsekit.storage.database import Synchronous
-from parsekit.storage.journal import JournalLimits, last_sequence
+from parsekit.storage.journal import last_sequence
 from parsekit.storage.store import Store
 from parsekit.user import PFRole, PFSession, PFUser
 from parsekit.values import MISSING, FileReference, Value
@@ -77,69 +71,9 @@ if TYPE_CHECKING:
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
 
-__all__ = ["EngineOptions", "ParseEngine", "open_engine", "principal_of"]
+__all__ = ["ParseEngine", "open_engine", "principal_of"]
 
 T = TypeVar("T")
-Analytics: TypeAlias = Callable[[str, Mapping[str, Any], Principal], Mapping[str, Any] | None]
-
-
-def _now() -> datetime:
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-@final
-@attrs.frozen(slots=True, kw_only=True)
-class EngineOptions:
-    """What an engine is opened with. The names that Parse Server has are meant as there.
-
-    ``clock`` and ``new_id`` are the engine's only sources of time and of ids; tests inject their own.
-    """
-
-    synchronous: Synchronous = "NORMAL"
-    busy_timeout_s: float = 10.0
-    read_only: bool = False
-    plan_cache: bool = True
-    query_time_limit_s: float = 30.0
-    journal: bool = True
-    journal_limits: JournalLimits = attrs.Factory(JournalLimits)
-    default_limit: int = 100
-    allow_client_class_creation: bool = True
-    allow_custom_object_id: bool = True
-    enforce_private_users: bool = True
-    max_nesting: int = attrs.field(
-        default=STORED_LEVELS, validator=[attrs.validators.ge(1), attrs.validators.le(DEEPEST)]
-    )
-    """How deep arrays and objects may lie inside each other in a stored value (MongoDB's bound); 200 at most."""
-    protected_fields: ProtectedFields = DEFAULT_PROTECTED_FIELDS
-    """What is protected beside what classes state; Parse Server's default is added, unless owners are not exempt."""
-    protected_fields_owner_exempt: bool = True
-    protected_fields_trigger_exempt: bool = False
-    protected_fields_save_response_exempt: bool = True
-    auth: AuthOptions = attrs.Factory(AuthOptions)
-    installation: InstallationOptions = attrs.Factory(InstallationOptions)
-    clock: Callable[[], datetime] = _now
-    new_id: Callable[[], str] = attrs.Factory(random_object_ids)
-    files: FileStore | None = None
-    """Where the bytes of files are kept; ``None`` for the database itself."""
-    analytics: Analytics | None = None
-    """What is called with events that clients report: name, body, principal; what it gives is the answer."""
-    push: PushAdapter | None = None
-    """Who sends push notifications; ``None`` for nobody."""
-    local_datastore: str | Path | None = None
-    """The file of the local datastore (``":memory:"`` for none on the disk); ``None`` for no local datastore."""
-    local_dialect: Dialect = Dialect.IOS_LOCAL
-    """The dialect of queries to the local datastore that name none."""
-
-    @property
-    def protection(self) -> Protection:
-        """The protected fields and their exemptions."""
-        return Protection.joined(
-            self.protected_fields,
-            owner_exempt=self.protected_fields_owner_exempt,
-            trigger_exempt=self.protected_fields_trigger_exempt,
-            save_response_exempt=self.protected_fields_save_response_exempt,
-        )
 
 
 def open_engine(
@@ -361,15 +295,7 @@ class ParseEngine:
             SchemaError: fields that the database holds under another type, or permissions that are none; all of
                 them, and nothing is changed.
         """
-        _check_permissions(wanted)
-        target = self.schema.extended_with(wanted)
-        if all(self.schema.get(item.name) == item for item in target):
-            return
-        with self.store.write() as connection:
-            target = self.schema.extended_with(wanted)
-            for item in target:
-                if self.schema.get(item.name) != item:
-                    self.store.put_class(connection, item)
+        self.schema_edits.apply(wanted)
 
     def check_class_exists(self, class_name: str, principal: Principal) -> None:
         """119 where clients may not create classes and ``class_name`` does not exist."""
@@ -627,14 +553,3 @@ def principal_of(user: PFObject | Principal) -> Principal:
         raise EngineError(f"acting_as: expected a saved user, got {user!r}")
     token = user.session_token if isinstance(user, PFUser) else None
     return Principal.user(user.object_id, session_token=token)
-
-
-def _check_permissions(wanted: Schema) -> None:
-    problems: list[str] = []
-    for item in wanted:
-        try:
-            validate_permissions(item.permissions, item)
-        except ParseError as error:
-            problems.append(f"{item.name}.classLevelPermissions: {error}")
-    if problems:
-        raise SchemaError(problems)

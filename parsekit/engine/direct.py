@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
@@ -20,7 +20,9 @@ from parsekit.values import Value
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
+    from parsekit.engine.views import PrincipalView
     from parsekit.engine.write import Write
+    from parsekit.storage.database import Connection
 
 __all__ = ["DirectWrites", "WriteAnswer"]
 
@@ -69,24 +71,20 @@ class DirectWrites:
         Raises:
             ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
         """
-        engine = self._engine
 
-        def carry_out() -> Write:
-            with engine.store.write() as connection:
-                return engine.writes.create(
-                    connection,
-                    class_name,
-                    operations,
-                    engine.view(principal),
-                    object_id=object_id,
-                    created_at=created_at,
-                    updated_at=updated_at,
-                    context=context,
-                )
+        def write(connection: Connection, view: PrincipalView) -> Write:
+            return self._engine.writes.create(
+                connection,
+                class_name,
+                operations,
+                view,
+                object_id=object_id,
+                created_at=created_at,
+                updated_at=updated_at,
+                context=context,
+            )
 
-        write = engine.carried_out(carry_out)
-        engine.after_commit()
-        return self._answer(write)
+        return self._carried_out(write, principal)
 
     def update(
         self,
@@ -103,23 +101,27 @@ class DirectWrites:
         Raises:
             ParseError: as Parse refuses it: 101, 111, 119, 137, 142, ...
         """
+
+        def write(connection: Connection, view: PrincipalView) -> Write:
+            return self._engine.writes.update(
+                connection, class_name, object_id, operations, view, new_id=new_id, context=context
+            )
+
+        return self._carried_out(write, principal)
+
+    def _carried_out(
+        self, write: Callable[[Connection, PrincipalView], Write], principal: Principal
+    ) -> WriteAnswer:
+        """Write in a transaction of its own, and tell whoever waits for it."""
         engine = self._engine
 
         def carry_out() -> Write:
             with engine.store.write() as connection:
-                return engine.writes.update(
-                    connection,
-                    class_name,
-                    object_id,
-                    operations,
-                    engine.view(principal),
-                    new_id=new_id,
-                    context=context,
-                )
+                return write(connection, engine.view(principal))
 
-        write = engine.carried_out(carry_out)
+        written = engine.carried_out(carry_out)
         engine.after_commit()
-        return self._answer(write)
+        return self._answer(written)
 
     def _answer(self, write: Write) -> WriteAnswer:
         echo: Mapping[str, Value] = echo_of(write)

@@ -20,6 +20,8 @@ from parsekit.errors import (
     InvalidJsonError,
     InvalidQueryError,
     KeyNameError,
+    ParseError,
+    SchemaError,
     SchemaOperationError,
     TypeMismatchError,
     parse_error,
@@ -29,6 +31,7 @@ from parsekit.schema import (
     ClassSchema,
     Field,
     Index,
+    Schema,
     default_fields,
     default_indexes,
     field_for_value,
@@ -81,6 +84,19 @@ class SchemaEdits:
             made = attrs.evolve(made, indexes=_indexes(made, indexes))
             self._engine.store.put_class(connection, made)
         return made
+
+    def apply(self, wanted: Schema) -> None:
+        """Add what the database lacks of ``wanted``; ``ParseEngine.apply_schema`` says more."""
+        _check_permissions(wanted)
+        engine = self._engine
+        target = engine.schema.extended_with(wanted)
+        if all(engine.schema.get(item.name) == item for item in target):
+            return
+        with engine.store.write() as connection:
+            target = engine.schema.extended_with(wanted)
+            for item in target:
+                if engine.schema.get(item.name) != item:
+                    engine.store.put_class(connection, item)
 
     def alter(self, name: str, fields: JSON, permissions: JSON | Missing, indexes: JSON) -> ClassSchema:
         """Add, change the options of, and delete fields; set the permissions; add and delete indexes.
@@ -282,3 +298,14 @@ def _known_keys(keys: Iterable[str], item: ClassSchema) -> None:
         root = key.removeprefix("_p_").partition(".")[0]
         if root not in item.fields:
             raise InvalidQueryError(f"Field {key} does not exist, cannot add index.")
+
+
+def _check_permissions(wanted: Schema) -> None:
+    problems: list[str] = []
+    for item in wanted:
+        try:
+            validate_permissions(item.permissions, item)
+        except ParseError as error:
+            problems.append(f"{item.name}.classLevelPermissions: {error}")
+    if problems:
+        raise SchemaError(problems)

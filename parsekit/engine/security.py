@@ -104,7 +104,9 @@ def _objects_without_acl(engine: ParseEngine, item: ClassSchema) -> Iterator[Fin
 
 def _exposed_fields(engine: ParseEngine, item: ClassSchema) -> Iterator[Finding]:
     """Ways around ``protectedFields``: a value that must be unique cannot be hidden, and hooks are given everything."""
-    protected = frozenset[str]().union(*protected_groups(item, item.name).values())
+    protected = frozenset[str]().union(
+        *protected_groups(item, item.name, engine.options.protection.fields).values()
+    )
     for index in item.indexes:
         for key, _ in index.keys:
             if key in protected and index.unique and key not in ("email", "username"):

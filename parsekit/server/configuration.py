@@ -19,8 +19,8 @@ import attrs
 from parsekit.auth.adapters import AuthAdapter, TokenTableAdapter
 from parsekit.auth.options import AuthOptions
 from parsekit.codec import JSON
-from parsekit.engine.core import EngineOptions
 from parsekit.engine.identity import random_object_ids
+from parsekit.engine.options import EngineOptions
 from parsekit.errors import EngineError, did_you_mean
 from parsekit.server.mail import WebhookMail
 from parsekit.server.options import ServerOptions

@@ -17,31 +17,29 @@ import apsw
 
 from parsekit.codec import JSON, dumps, loads
 from parsekit.storage import ddl
+from parsekit.storage.meta import get_meta, put_meta, remove_meta
 
 __all__ = ["IdRegister", "forget_marks", "read_mark", "write_mark"]
 
 _PREFIX: Final = "import:"
-_GET: Final = "SELECT value FROM _pk_meta WHERE key = ?"
-_PUT: Final = "INSERT OR REPLACE INTO _pk_meta VALUES (?, ?)"
-_REMOVE: Final = "DELETE FROM _pk_meta WHERE key = ?"
 _REGISTER: Final = "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)"
 _FIRST: Final = "SELECT place FROM seen WHERE class = ? AND id = ?"
 
 
 def read_mark(connection: apsw.Connection, fingerprint: str) -> JSON:
     """What the last committed batch of an import said, ``None`` where none is under way."""
-    text: str | None = connection.execute(_GET, (_PREFIX + fingerprint,)).get
+    text: str | None = get_meta(connection, _PREFIX + fingerprint)
     return None if text is None else loads(text)
 
 
 def write_mark(connection: apsw.Connection, fingerprint: str, mark: JSON) -> None:
     """Say how far an import has come. Inside a write transaction."""
-    connection.execute(_PUT, (_PREFIX + fingerprint, dumps(mark)))
+    put_meta(connection, _PREFIX + fingerprint, dumps(mark))
 
 
 def forget_marks(connection: apsw.Connection, fingerprints: Iterable[str]) -> None:
     """The imports are complete. Inside a write transaction."""
-    connection.executemany(_REMOVE, [(_PREFIX + fingerprint,) for fingerprint in fingerprints])
+    remove_meta(connection, [_PREFIX + fingerprint for fingerprint in fingerprints])
 
 
 @final

@@ -14,15 +14,13 @@ import apsw
 import attrs
 
 from parsekit.storage.journal import first_sequence, last_sequence
+from parsekit.storage.meta import get_meta, put_meta, remove_meta
 
 __all__ = ["Reach", "mark_dropped", "mark_journaled", "mark_unjournaled", "reach"]
 
 _UNJOURNALED: Final = "unjournaled"
 _GAP: Final = "journal_gap"
 _DROPPED: Final = "dropped:"
-_PUT: Final = "INSERT OR REPLACE INTO _pk_meta VALUES (?, ?)"
-_GET: Final = "SELECT value FROM _pk_meta WHERE key = ?"
-_REMOVE: Final = "DELETE FROM _pk_meta WHERE key = ?"
 _MARKS: Final = "SELECT key, value FROM _pk_meta WHERE substr(key, 1, 8) = 'dropped:'"
 
 
@@ -68,8 +66,8 @@ def reach(connection: apsw.Connection) -> Reach:
     for mark, sequence in connection.execute(_MARKS):
         class_name, _, key = str(mark)[len(_DROPPED) :].partition(".")
         dropped[class_name, key] = int(sequence)
-    gap = connection.execute(_GET, (_GAP,)).get
-    open_gap = connection.execute(_GET, (_UNJOURNALED,)).get is not None
+    gap = get_meta(connection, _GAP)
+    open_gap = get_meta(connection, _UNJOURNALED) is not None
     first, last = first_sequence(connection), last_sequence(connection)
     return Reach(first, last, -1 if gap is None else int(gap), open_gap, dropped)
 
@@ -77,22 +75,21 @@ def reach(connection: apsw.Connection) -> Reach:
 def mark_dropped(connection: apsw.Connection, class_name: str, keys: Iterable[str]) -> None:
     """Fields of a class (``""``: the class) go with their values, now. Inside a write transaction."""
     now = last_sequence(connection)
-    marks = [(f"{_DROPPED}{class_name}.{key}" if key else f"{_DROPPED}{class_name}", now) for key in keys]
-    if now and marks:
-        connection.executemany(_PUT, marks)
+    for key in keys if now else ():
+        put_meta(connection, f"{_DROPPED}{class_name}.{key}" if key else f"{_DROPPED}{class_name}", now)
 
 
 def mark_unjournaled(connection: apsw.Connection) -> None:
     """From now on writes come without entries. Inside a write transaction."""
-    connection.execute(_PUT, (_UNJOURNALED, 1))
+    put_meta(connection, _UNJOURNALED, 1)
 
 
 def mark_journaled(connection: apsw.Connection) -> None:
     """From now on writes come with entries; what was before is not to be rebuilt. Inside a write transaction."""
-    connection.execute(_PUT, (_GAP, last_sequence(connection)))
-    connection.execute(_REMOVE, (_UNJOURNALED,))
+    put_meta(connection, _GAP, last_sequence(connection))
+    remove_meta(connection, [_UNJOURNALED])
 
 
 def has_open_gap(connection: apsw.Connection) -> bool:
     """Whether the last engine that wrote here kept no journal."""
-    return connection.execute(_GET, (_UNJOURNALED,)).get is not None
+    return get_meta(connection, _UNJOURNALED) is not None
