@@ -160,8 +160,36 @@ def test_as_of_answers_queries(engine):
     assert past.find(PFQuery("Unknown")) == []
     with pytest.raises(NotOfferedError, match="includes"):
         past.find(PFQuery("Note").include_key("parent"))
-    with pytest.raises(NotOfferedError, match="relation"):
-        past.find(parents[0].relation("kids").query())
+    assert past.find(parents[0].relation("kids").query()) == []
+
+
+def test_as_of_has_the_members_of_then_for_who_may_see_them(engine, ada):
+    with engine.acting_as_master():
+        open_note, secret = PFObject("Note", n=1), PFObject("Note", n=2, ACL=PFACL())
+        folder, closed = PFObject("Folder"), PFObject("Folder", ACL=PFACL())
+        PFObject.save_all([open_note, secret, folder, closed])
+        for owner in (folder, closed):
+            owner.relation("notes").add_objects([open_note, secret])
+            owner.save()
+        then = engine.last_sequence
+        folder.relation("notes").remove_object(open_note)
+        folder.save()
+        closed.delete()
+
+    def members(owner):
+        return sorted(note["n"] for note in engine.as_of(then).find(owner.relation("notes").query()))
+
+    def owners(note):
+        found = engine.as_of(then).find(PFQuery("Folder").where_key("notes", equal_to=note))
+        return {owner.object_id for owner in found}
+
+    with engine.acting_as_master():
+        assert folder.relation("notes").query().count() == 1
+        assert (members(folder), members(closed)) == ([1, 2], [1, 2])
+        assert owners(open_note) == {folder.object_id, closed.object_id}
+    with engine.acting_as(ada):
+        assert (members(folder), members(closed)) == ([1], [])
+        assert owners(open_note) == {folder.object_id}
 
 
 def test_as_of_refuses_what_the_journal_does_not_tell(engine):

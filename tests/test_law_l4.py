@@ -85,9 +85,14 @@ def _take(engine: parsekit.ParseEngine, step: Step) -> None:
 
 
 def _state(view: Any) -> dict[str, Any]:
-    """Every object as JSON, in the order in which it is found."""
-    found = view.find(PFQuery("Thing").limit(1000))
-    return {obj.object_id: obj.to_fields_json() for obj in found}
+    """Every object as JSON with the members of its relation, in the order in which it is found."""
+    states = {}
+    for obj in view.find(PFQuery("Thing").limit(1000)):
+        members = view.find(PFQuery("Maker").where_related_to(obj, from_key="r"))
+        owners = [view.find(PFQuery("Thing").where_key("r", equal_to=member)) for member in members]
+        assert all(obj in found for found in owners)
+        states[obj.object_id] = {**obj.to_fields_json(), "r": {member.object_id for member in members}}
+    return states
 
 
 class _Now:

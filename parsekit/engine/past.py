@@ -9,8 +9,8 @@ let the principal read it both then and now (of a deleted object: when it was de
 be read then, nor what was locked up since. The classes are those of now; fields that were dropped in between make the
 position unreachable.
 
-An object that was deleted since stands where its ``createdAt`` puts it among those that are there. Not offered:
-relations, whose members the journal does not tell in full, and includes.
+An object that was deleted since stands where its ``createdAt`` puts it among those that are there. Members of relations
+are those of then. Not offered: includes.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, final
 import attrs
 
 from parsekit.acl.acl import readers, writers
-from parsekit.acl.guard import check_query_fields, guard_query
+from parsekit.acl.guard import check_query_fields, check_relation_key, guard_query
 from parsekit.acl.policy import Access, visible
 from parsekit.acl.principal import Principal
 from parsekit.engine.history import may_read
-from parsekit.errors import EngineError, NotOfferedError, ObjectNotFoundError
+from parsekit.errors import EngineError, NotOfferedError, ObjectNotFoundError, ParseError
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
 from parsekit.query.ast import Constraint, RelatedTo
@@ -39,10 +39,10 @@ from parsekit.query.evaluate import count_objects, find_objects
 from parsekit.query.state import QueryState
 from parsekit.query.where import NO_LIMIT, check_against_schema
 from parsekit.storage import journal
-from parsekit.storage.journal_reach import reach
-from parsekit.storage.layout import ACL_COLUMN, ClassLayout
-from parsekit.storage.replay import undo
-from parsekit.storage.rows import row_positions, whole_rows
+from parsekit.storage.journal_reach import Reach, reach
+from parsekit.storage.layout import ACL_COLUMN, ClassLayout, join_table
+from parsekit.storage.replay import undo, undo_members
+from parsekit.storage.rows import members_by_owner, row_positions, whole_rows
 from parsekit.storage.store import StaleCatalog
 from parsekit.values import Pointer, RelationReference, Value
 
@@ -74,6 +74,7 @@ class PastView:
         self.principal = principal
         self.now = engine.options.clock()
         self._objects: dict[str, list[tuple[Fields, Fields]]] = {}
+        self._members: dict[tuple[str, str], dict[str, set[str]]] = {}
 
     # -- verbs -----------------------------------------------------------------------------------
 
@@ -83,7 +84,7 @@ class PastView:
         Raises:
             ParseError: as Parse refuses the query; 119 or 101 when permissions do.
             EngineError: the journal does not tell of the class as of then.
-            NotOfferedError: the query includes objects or asks for members of a relation.
+            NotOfferedError: the query includes objects.
         """
         state = query if isinstance(query, QueryState) else query.state()
         guarded, lookup, access = self._prepared(state, "find")
@@ -133,8 +134,21 @@ class PastView:
         def access_of(query: QueryState) -> Access:
             return view.reading(query.class_name, operation if query is state else "find").access
 
-        guarded = guard_query(state, self.principal, access_of, _no_relations)
+        guarded = guard_query(state, self.principal, access_of, self._may_traverse)
         return guarded, _PastLookup(self, state.class_name), access
+
+    def _may_traverse(self, related: RelatedTo) -> bool:
+        """Whether the principal may read the relation's owner, then and now."""
+        owner, view = related.owner, self.engine.view(self.principal)
+        schema = self.engine.schema.get(owner.class_name)
+        check_relation_key(
+            schema, related, self.principal, view.role_names, protected_defaults=view.protection.fields
+        )
+        try:
+            self.get(owner.class_name, owner.object_id)
+        except ParseError:
+            return False
+        return True
 
     def _presented(
         self, fields: Mapping[str, Value], state: QueryState, access: Access, kind: type[PFObject]
@@ -169,12 +183,7 @@ class PastView:
         with store.database.snapshot() as connection:
             with contextlib.suppress(StaleCatalog):  # it is read anew before this is raised
                 store.check_fresh()
-            known = reach(connection)
-            self._check_drops(class_name, known.dropped)
-            if known.oldest_state > self.sequence:
-                raise EngineError(
-                    f"as_of({self.sequence}): the journal was pruned and reaches back to {known.oldest_state} now"
-                )
+            self._check_reach(class_name, reach(connection))
             layout = store.catalog.layout(class_name)
             present = {} if layout is None else self._present(connection, layout)
             past: dict[str, Fields | None] = dict(present)
@@ -188,6 +197,32 @@ class PastView:
             if fields is not None and layout is not None:
                 fields.update({key: RelationReference(target) for key, target in layout.relations.items()})
         return _in_order(present, past, latest)
+
+    def members(self, class_name: str, key: str) -> Mapping[str, set[str]]:
+        """The members of a relation as they were: by owner, their objectIds."""
+        known = self._members.get((class_name, key))
+        if known is None:
+            known = self._members[class_name, key] = self._rebuilt_members(class_name, key)
+        return known
+
+    def _rebuilt_members(self, class_name: str, key: str) -> dict[str, set[str]]:
+        layout = self.engine.store.catalog.layout(class_name)
+        if layout is None or key not in layout.relations:
+            return {}
+        with self.engine.store.database.snapshot() as connection:
+            self._check_reach(class_name, reach(connection))
+            members = members_by_owner(connection, join_table(class_name, key))
+            for entry in journal.entries_back_to(connection, class_name, self.sequence):
+                undo_members(members, entry, key)
+        return members
+
+    def _check_reach(self, class_name: str, known: Reach) -> None:
+        """Refuse what the journal does not tell (any more)."""
+        self._check_drops(class_name, known.dropped)
+        if known.oldest_state > self.sequence:
+            raise EngineError(
+                f"as_of({self.sequence}): the journal was pruned and reaches back to {known.oldest_state} now"
+            )
 
     def _check_drops(self, class_name: str, dropped: Mapping[tuple[str, str], int]) -> None:
         for (name, key), sequence in dropped.items():
@@ -234,12 +269,6 @@ def _in_order(
     return kept
 
 
-def _no_relations(related: RelatedTo) -> bool:
-    raise NotOfferedError(
-        f"as_of: the members of a relation ({related.key}) are not offered; query them as of now"
-    )
-
-
 @final
 @attrs.frozen(slots=True)
 class _PastLookup:
@@ -263,12 +292,12 @@ class _PastLookup:
         return sub_results(self.candidates(class_name), asked, Dialect.SERVER, inner)
 
     def related_ids(self, owner: Pointer, key: str) -> Collection[str]:
-        _no_relations(RelatedTo(owner, key))
-        return ()
+        return self.past.members(owner.class_name, key).get(owner.object_id, ())
 
-    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:  # noqa: ARG002 - the protocol's
-        _no_relations(RelatedTo(Pointer(self.class_name, ""), key))
-        return ()
+    def owner_ids(self, key: str, members: Sequence[str]) -> Collection[str]:
+        wanted = set(members)
+        held = self.past.members(self.class_name, key)
+        return [owner for owner, ids in held.items() if not wanted.isdisjoint(ids)]
 
     def is_relation(self, key: str) -> bool:
         schema = self.past.engine.schema.get(self.class_name)

@@ -21,7 +21,7 @@ from parsekit.storage.findings import Finding, error
 from parsekit.storage.journal_reach import Reach, reach
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout, Column, join_table, split_nulls
 from parsekit.storage.replay import ObjectKey, Replayed, replay
-from parsekit.storage.rows import Row, row_positions, whole_rows
+from parsekit.storage.rows import Row, members_by_owner, row_positions, whole_rows
 from parsekit.values import MISSING, Missing, Value
 
 __all__ = ["check_journal"]
@@ -117,12 +117,7 @@ class _Comparison:
         return not is_null and all(map(_same, cells, wanted))
 
     def _compare_relation(self, key: str) -> None:
-        from parsekit.storage.statements import members_statement
-
-        members: dict[str, set[str]] = {}
-        table = join_table(self._layout.class_name, key)
-        for owner, member in self._connection.execute(members_statement(table)):
-            members.setdefault(str(owner), set()).add(str(member))
+        members = members_by_owner(self._connection, join_table(self._layout.class_name, key))
         for (class_name, identity), state in self._states.items():
             if class_name != self._layout.class_name or not state.alive:
                 continue

@@ -16,7 +16,7 @@ from parsekit.storage.journal import JournalEntry
 from parsekit.storage.journal_reach import Reach
 from parsekit.values import MISSING, Missing, RelationReference, Value
 
-__all__ = ["ObjectKey", "Replayed", "relation_change", "replay", "undo"]
+__all__ = ["ObjectKey", "Replayed", "relation_change", "replay", "undo", "undo_members"]
 
 ObjectKey: TypeAlias = tuple[str, str]
 """Class and objectId."""
@@ -90,3 +90,13 @@ def undo(fields: Mapping[str, Value] | None, entry: JournalEntry) -> dict[str, V
         if not isinstance(value, RelationReference) and relation_change(value) is None:
             earlier[key] = value
     return earlier
+
+
+def undo_members(members: dict[str, set[str]], entry: JournalEntry, key: str) -> None:
+    """Take one entry back from the members of a relation, by owner."""
+    change = relation_change((entry.after or {}).get(key))
+    if change is not None:
+        added, removed = change
+        owned = members.setdefault(entry.object_id, set())
+        owned.difference_update(added)
+        owned.update(removed)

@@ -13,7 +13,7 @@ import apsw
 
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout
 
-__all__ = ["Row", "row_positions", "whole_rows"]
+__all__ = ["Row", "members_by_owner", "row_positions", "whole_rows"]
 
 Row: TypeAlias = tuple[Any, ...]
 _ENDS: Final = (ACL_COLUMN, NULLS_COLUMN)
@@ -43,3 +43,13 @@ def _statement(layout: ClassLayout) -> str:
 def whole_rows(connection: apsw.Connection, layout: ClassLayout) -> Iterator[Row]:
     """Every row: rowid, the stored columns, ACL number, nulls."""
     return iter(connection.execute(_statement(layout)))
+
+
+def members_by_owner(connection: apsw.Connection, table: str) -> dict[str, set[str]]:
+    """All members in a join table: by owner, their objectIds."""
+    from parsekit.storage.statements import members_statement
+
+    members: dict[str, set[str]] = {}
+    for owner, member in connection.execute(members_statement(table)):
+        members.setdefault(str(owner), set()).add(str(member))
+    return members
