@@ -34,7 +34,7 @@ from parsekit.server.reading import (
     reader_of,
 )
 
-__all__ = ["Configuration", "configuration", "from_environment", "from_toml"]
+__all__ = ["Configuration", "configuration", "from_environment", "from_toml", "option_names"]
 
 _ENGINE: Final = (
     "allowClientClassCreation",
@@ -155,6 +155,11 @@ _OWN_WAYS: Final[Mapping[str, tuple[str, str, Read]]] = {
 """Options that are read in a way of their own: whose they are, the attribute, the reader."""
 
 _NAMES: Final = frozenset({*_SERVER_NAMES, *_AUTH_NAMES, *_ENGINE_NAMES, *_OWN_WAYS, *_IDLE})
+
+
+def option_names() -> list[str]:
+    """The options that do something, by Parse Server's names."""
+    return sorted(_NAMES - _IDLE)
 
 
 def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Configuration:

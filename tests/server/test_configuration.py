@@ -1,0 +1,130 @@
+"""Options by Parse Server's names: from JSON, TOML, environment; what is refused; what the documentation lists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parsekit import EngineError
+from parsekit.server import configuration
+from parsekit.server.configuration import from_environment, from_toml, option_names
+from parsekit.server.reading import OptionError
+
+PAGE = Path(__file__).parents[2] / "docs" / "server.md"
+KEYS = {"appId": "A", "masterKey": "K"}
+
+
+def test_the_page_lists_every_option() -> None:
+    table = PAGE.read_text(encoding="utf-8").partition("| about | options |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`(\w+)`", table)) == option_names()
+
+
+def test_each_option_goes_where_it_belongs() -> None:
+    found = configuration(
+        {
+            **KEYS,
+            "restAPIKey": "R",
+            "dotNetKey": "W",
+            "mountPath": "/1",
+            "maxUploadSize": "5kb",
+            "allowOrigin": "https://a.example",
+            "fileUpload": {"enableForPublic": True},
+            "rateLimit": [{"requestPath": "/login", "requestTimeWindow": 1000, "requestCount": 5}],
+            "accountLockout": {"duration": 5, "threshold": 3},
+            "defaultLimit": 7,
+            "auth": {"phone": {"tokens": {"1": "one"}}},
+            "logLevel": "silly",
+        }
+    )
+    server, engine = found.server, found.engine
+    assert (server.rest_key, server.windows_key, server.mount, server.max_upload_size) == (
+        "R",
+        "W",
+        "/1",
+        5120,
+    )
+    assert (server.allow_origin, server.file_upload.enable_for_public) == (("https://a.example",), True)
+    assert (server.rate_limit[0].request_count, server.rate_limit[0].zone) == (5, "ip")
+    assert (engine["default_limit"], engine["auth"].account_lockout.threshold) == (7, 3)
+    assert set(engine["auth"].auth) == {"phone"}
+
+
+def test_the_defaults_are_parse_servers() -> None:
+    found = configuration(KEYS)
+    assert (found.engine["allow_client_class_creation"], found.engine["allow_custom_object_id"]) == (
+        False,
+        False,
+    )
+    assert found.server.master_key_ips == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "options.appId: is missing; options.masterKey: is missing"),
+        ({**KEYS, "maxlimit": 3}, 'there is no such option; did you mean "maxLimit"?'),
+        ({**KEYS, "maxLimit": "3"}, "options.maxLimit: expected a whole number, got text"),
+        ({**KEYS, "maxLimit": True}, "options.maxLimit: expected a whole number, got a boolean"),
+        ({**KEYS, "maxUploadSize": "big"}, 'a size such as "20mb"'),
+        ({**KEYS, "masterKeyIps": ["here"]}, "is no IP address"),
+        ({**KEYS, "liveQuery": {"classNames": ["("]}}, "is no regular expression"),
+        (
+            {**KEYS, "rateLimit": [{"requestPath": "/x", "requestTimeWindow": 1, "requestCount": 1, "zone": "x"}]},
+            "none of ip",
+        ),
+        ({**KEYS, "objectIdSize": 0}, "expected a whole number from 1 to"),
+        ({**KEYS, "protectedFields": {"A": ["x"]}}, "options.protectedFields.A: expected an object of groups"),
+        ({**KEYS, "auth": {"facebook": {"appIds": "x"}}}, "options.auth.facebook"),
+        ({**KEYS, "fileUpload": []}, "options.fileUpload: expected an object, got a list"),
+        ({**KEYS, "graphQLPath": "/g"}, "there is no such option"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        configuration(options)
+    assert told in str(caught.value)
+
+
+def test_no_message_shows_a_key() -> None:
+    with pytest.raises(OptionError) as caught:
+        configuration({"appId": "A", "masterKey": 12345, "restAPIKey": ["secret"], "nope": "secret"})
+    assert "12345" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "K" not in repr(configuration({"appId": "A", "masterKey": "KKKK"}))
+
+
+def test_the_environment_is_read_by_parse_servers_variables() -> None:
+    found = from_environment(
+        {
+            "PARSE_SERVER_APPLICATION_ID": "A",
+            "PARSE_SERVER_MASTER_KEY": "123",
+            "PARSE_SERVER_REST_API_KEY": "R",
+            "PARSE_SERVER_MASTER_KEY_IPS": "127.0.0.1, 10.0.0.0/8",
+            "PARSE_SERVER_MAX_LIMIT": "50",
+            "PARSE_SERVER_ALLOW_CUSTOM_OBJECT_ID": "true",
+            "PARSE_SERVER_ENABLE_ANON_USERS": "0",
+            "PARSE_SERVER_LIVE_QUERY": '{"classNames": ["Deal"]}',
+            "PARSE_PUBLIC_SERVER_URL": "https://example.com/parse",
+            "HOME": "/",
+        }
+    )
+    server = configuration(found).server
+    assert (server.app_id, server.master_key, server.max_limit) == ("A", "123", 50)
+    assert (server.master_key_ips, server.live_query.class_names) == (("127.0.0.1", "10.0.0.0/8"), ("Deal",))
+    assert found["enableAnonymousUsers"] is False
+    with pytest.raises(OptionError, match='did you mean "PARSE_SERVER_MASTER_KEY"'):
+        from_environment({"PARSE_SERVER_MASTERKEY": "x"})
+    with pytest.raises(OptionError, match=r"options\.maxLimit: expected a whole number"):
+        configuration({**KEYS, **from_environment({"PARSE_SERVER_MAX_LIMIT": "many"})})
+
+
+def test_a_file_is_toml(tmp_path: Path) -> None:
+    path = tmp_path / "parse.toml"
+    path.write_text('appId = "A"\nmasterKey = "K"\n[passwordPolicy]\nmaxPasswordAge = 3\n', encoding="utf-8")
+    assert configuration(from_toml(path)).engine["auth"].password_policy.max_password_age == 3
+    path.write_text("appId =", encoding="utf-8")
+    with pytest.raises(EngineError, match="is not TOML"):
+        from_toml(path)
