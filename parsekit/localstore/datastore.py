@@ -316,10 +316,12 @@ class LocalDatastore:
         Raises:
             CacheMissError: 120, there is nothing of it here.
         """
-        number = self._number(LocalGraph(self.store.database.reader()), obj)
+        graph = LocalGraph(self.store.database.reader())
+        number = self._number(graph, obj)
+        node = None if number is None else graph.node(number)
         state = None if number is None else self.objects.state(number)
-        if number is None or state is None:
-            if obj.object_id is None and number is None:
+        if node is None or state is None or not node.stored:
+            if obj.object_id is None:
                 raise CacheMissError(
                     "Attempted to fetch an object offline which was never saved to the offline cache.",
                     hint="pin it first",

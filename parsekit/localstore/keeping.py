@@ -25,6 +25,7 @@ from parsekit.localstore.records import (
     node_of,
     operations_text,
     plain,
+    read_extra,
     settle,
     values_of,
 )
@@ -32,9 +33,10 @@ from parsekit.object import PFObject
 from parsekit.object_state import LocalState
 from parsekit.operations import AddRelation, RelationChange, RemoveRelation, relation_change
 from parsekit.storage import journal
+from parsekit.storage.layout import LOCAL_COLUMN
 from parsekit.storage.local_graph import LocalGraph, Node
 from parsekit.storage.local_rows import delete_row, ensure_layout, put_row, read_row
-from parsekit.values import Pointer, RelationReference, Value
+from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value, equal
 
 if TYPE_CHECKING:
     from parsekit.localstore.datastore import LocalDatastore
@@ -208,6 +210,7 @@ class Keeping:
 
     def rewrite(self, state: LocalState, obj: PFObject) -> None:
         """Write an object whose pending operations have changed; unsaved objects that it refers to now come along."""
+        self._unrelate(state, obj.class_name)
         self._write(state, state.node, obj, deep=False)
         self._drain()
 
@@ -305,7 +308,7 @@ class Keeping:
         row = read_row(connection, layout, number)
         assert row is not None
         after = dict(self._objects.fields(layout, row))
-        if before != after:
+        if before is None or _changed_keys(before, after):
             self._record(class_name, number, before, after)
 
     def _relate(self, state: LocalState, number: int, obj: PFObject, *, deep: bool) -> None:
@@ -322,6 +325,19 @@ class Keeping:
                 change = relation_change(operation)
                 self.graph.relate(number, key, [(m.class_name, m.object_id) for m in change.added])
                 self.graph.unrelate(number, key, [(m.class_name, m.object_id) for m in change.removed])
+
+    def _unrelate(self, state: LocalState, class_name: str) -> None:
+        """Take back what operations on relations did here that are not pending any more: they were reverted."""
+        layout = self._store.catalog.layout(class_name)
+        row = None if layout is None else read_row(self._connection, layout, state.node)
+        text = None if layout is None or row is None else row[self._objects.positions(layout)[LOCAL_COLUMN]]
+        if text is None:
+            return
+        for key, operation in read_extra(text, lambda value: value).operations:
+            if isinstance(operation, _RELATIONS) and key not in state.operations:
+                change = relation_change(operation)
+                self.graph.unrelate(state.node, key, [(m.class_name, m.object_id) for m in change.added])
+                self.graph.relate(state.node, key, [(m.class_name, m.object_id) for m in change.removed])
 
     # -- what goes -------------------------------------------------------------------------------
 
@@ -371,12 +387,22 @@ class Keeping:
         kind: journal.ChangeKind = "create" if before is None else "delete" if after is None else "update"
         old, new = before, after
         if before is not None and after is not None:
-            keys = {key for key in {**before, **after} if before.get(key, self) != after.get(key, self)}
+            keys = _changed_keys(before, after)
             old = {key: before[key] for key in keys if key in before}
             new = {key: after[key] for key in keys if key in after}
         at = self._datastore.clock()
         sequence = journal.append(self._connection, at, class_name, identity, kind, old, new)
         self._unfinished.changes.append(LocalChange(sequence, class_name, number, before, after))
+
+
+def _changed_keys(before: Mapping[str, Value], after: Mapping[str, Value]) -> set[str]:
+    keys = {**before, **after}
+    return {key for key in keys if not _same(before.get(key, MISSING), after.get(key, MISSING))}
+
+
+def _same(old: Value | Missing, new: Value | Missing) -> bool:
+    # what == takes for equal may still be true and 1
+    return bool(old == new) and equal(old, new)
 
 
 def _is_bare(obj: PFObject) -> bool:

@@ -25,24 +25,25 @@ from parsekit.codec import dumps
 
 __all__ = ["LocalGraph", "Node", "Step"]
 
+# CROSS JOIN keeps SQLite to the order in which the tables stand here: from what changes to what it touches
 _NODE: Final = "SELECT id, class, object_id, stored, pending FROM _pk_node "
 _BY_ID: Final = _NODE + "WHERE class = ? AND object_id = ?"
 _BY_NUMBER: Final = _NODE + "WHERE id = ?"
 _REACH: Final = (
     "WITH RECURSIVE reached(id) AS (SELECT value FROM json_each(?1) UNION SELECT edge.target FROM reached "
-    "JOIN _pk_edge AS edge ON edge.source = reached.id WHERE NOT EXISTS "
+    "CROSS JOIN _pk_edge AS edge ON edge.source = reached.id WHERE NOT EXISTS "
     "(SELECT 1 FROM _pk_member AS member WHERE member.pin = ?2 AND member.node = edge.target)) "
     "INSERT OR IGNORE INTO _pk_member SELECT ?2, id FROM reached"
 )
 _ON_TRIAL: Final = (
     "WITH RECURSIVE suspect(id) AS (SELECT member.node FROM json_each(?1) AS given "
-    "JOIN _pk_member AS member ON member.pin = ?2 AND member.node = given.value "
-    "UNION SELECT edge.target FROM suspect JOIN _pk_edge AS edge ON edge.source = suspect.id "
-    "JOIN _pk_member AS member ON member.pin = ?2 AND member.node = edge.target) SELECT id FROM suspect"
+    "CROSS JOIN _pk_member AS member ON member.pin = ?2 AND member.node = given.value "
+    "UNION SELECT edge.target FROM suspect CROSS JOIN _pk_edge AS edge ON edge.source = suspect.id "
+    "CROSS JOIN _pk_member AS member ON member.pin = ?2 AND member.node = edge.target) SELECT id FROM suspect"
 )
 _IS_ROOT: Final = "SELECT 1 FROM _pk_root WHERE pin = ? AND node = ?"
 _REFERRED: Final = (
-    "SELECT 1 FROM _pk_edge AS edge JOIN _pk_member AS member ON member.pin = ?1 AND member.node = edge.source "
+    "SELECT 1 FROM _pk_edge AS edge CROSS JOIN _pk_member AS member ON member.pin = ?1 AND member.node = edge.source "
     "WHERE edge.target = ?2 AND edge.source NOT IN (SELECT value FROM json_each(?3)) LIMIT 1"
 )
 _ORPHANS: Final = (
@@ -201,7 +202,7 @@ class LocalGraph:
             "DELETE FROM _pk_root WHERE pin = ? AND node = ?", [(pin, n) for n in numbers]
         )
         dropped = self._orphans(self._shrink(pin, numbers))
-        if self._run("SELECT 1 FROM _pk_root WHERE pin = ?", (pin,)).get is None:
+        if self._run("SELECT 1 FROM _pk_root WHERE pin = ? LIMIT 1", (pin,)).get is None:
             self._run("DELETE FROM _pk_pin WHERE id = ?", (pin,))
         return dropped
 

@@ -29,6 +29,11 @@ def ada():
         ("query_contacts_and_deals", "2025-03-10 Upgrade\n2025-03-20 Renewal\nGrace\n"),
         ("create_a_contact_or_deal", "Renewal: lead, 1200\nGrace: grace@example.com\n"),
         ("update_deal_stage", "qualified\n0 deals\n"),
+        (
+            "offline_first",
+            "2025-03-10 Upgrade\n2025-03-20 Renewal\n2 after unpinning the pin Deal: _default\n"
+            "0 after unpinning the default pin\n",
+        ),
         ("full_data_model", "Renewal: 1200, closes 2025-03-01\nTrue None None\n['Renewal']\n"),
     ],
 )
@@ -43,6 +48,7 @@ def test_every_example_is_run_and_listed():
         "query_contacts_and_deals",
         "create_a_contact_or_deal",
         "update_deal_stage",
+        "offline_first",
         "full_data_model",
     }
     index = (EXAMPLES / "README.md").read_text(encoding="utf-8")
