@@ -14,6 +14,7 @@ from parsekit import (
     Index,
     ParseEngine,
     PFObject,
+    PFQuery,
     PFRole,
     PFUser,
     Principal,
@@ -81,6 +82,18 @@ def test_which_roles_somebody_has_is_told_to_them_and_to_masters(engine: ParseEn
     assert told.allowed
     assert "ACL: the entry of a role grants write" in told.steps
     assert not any("club" in step or "inner" in step for step in told.steps)
+
+
+@pytest.mark.parametrize("exempt", [True, False])
+def test_hidden_fields_are_those_that_the_engine_hides(exempt: bool) -> None:
+    protected = {"_User": {"*": ["email"]}}
+    with parsekit.open(
+        auth=auth_options(), protected_fields=protected, protected_fields_owner_exempt=exempt
+    ) as engine:
+        ada = PFUser.sign_up("ada", password="pw", email="ada@example.com")
+        told = engine.explain_access(ada, ada, "get")
+        assert ("email" in told.hidden_fields) is ("email" not in PFQuery("_User").get(ada.object_id))
+        assert ("email" in told.hidden_fields) is not exempt
 
 
 def test_what_a_find_hides_is_the_masters_to_know(engine: ParseEngine) -> None:

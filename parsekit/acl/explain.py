@@ -82,6 +82,7 @@ def explain_access(
     roles: Iterable[Role] = (),
     during: WriteKind = "update",
     protected_defaults: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    owner_exempt: bool = True,
 ) -> AccessExplanation:
     """Whether ``principal`` may do ``operation`` with the object, and why.
 
@@ -97,6 +98,7 @@ def explain_access(
         roles=roles,
         during=during,
         protected_defaults=protected_defaults,
+        owner_exempt=owner_exempt,
     )
     return next(told)
 
@@ -111,6 +113,7 @@ def explain_each(
     roles: Iterable[Role] = (),
     during: WriteKind = "update",
     protected_defaults: ProtectedFields = DEFAULT_PROTECTED_FIELDS,
+    owner_exempt: bool = True,
 ) -> Iterator[AccessExplanation]:
     """``explain_access`` for each of many objects of a class; what does not depend on the object is found out once."""
     paths = {} if principal.user_id is None else RoleGraph(roles).paths_of(principal.user_id)
@@ -122,6 +125,7 @@ def explain_each(
         frozenset(paths),
         during=during,
         protected_defaults=protected_defaults,
+        owner_exempt=owner_exempt,
     )
     common = (_who(principal), *_role_steps(paths), decision.step)
     access, ids = decision.outcome, principal_ids(principal, paths)

@@ -88,6 +88,7 @@ def explain_object(
         fields,
         roles=engine.store.roles(),
         protected_defaults=engine.options.protection.fields,
+        owner_exempt=engine.options.protection.owner_exempt,
     )
     # SAFETY: who is in which role is not everybody's to know.
     if asking.bypasses_permissions or principal.user_id in (None, asking.user_id):
@@ -114,9 +115,16 @@ def explain_find(
     hidden_fields: set[str] = set()
     shown = 0
     fields = map(_fields_of, found)
-    defaults = engine.options.protection.fields
+    protection = engine.options.protection
     for told in explain_each(
-        schema, state.class_name, "find", principal, fields, roles=roles, protected_defaults=defaults
+        schema,
+        state.class_name,
+        "find",
+        principal,
+        fields,
+        roles=roles,
+        protected_defaults=protection.fields,
+        owner_exempt=protection.owner_exempt,
     ):
         if told.allowed:
             shown += 1
