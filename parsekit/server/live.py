@@ -10,7 +10,6 @@ Every method may touch the database, so the socket calls them in the threads of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 from uuid import uuid4
 
@@ -55,6 +54,14 @@ Outlook: TypeAlias = Literal["more", "later", "over"]
 _LAGGED: Final = 155
 _MOST_EVENTS: Final = 64
 _INTERNAL: Final = "Internal server error."
+
+_KEY_NAMES: Final = {
+    "javascript_key": "javascriptKey",
+    "client_key": "clientKey",
+    "windows_key": "windowsKey",
+    "rest_key": "restAPIKey",
+    "master_key": "masterKey",
+}
 
 
 @final
@@ -187,7 +194,10 @@ class LiveClient:
 
 def _sender(message: Connect, service: Service, host: str) -> Principal | None:
     """The master that the keys name, ``None`` for a client."""
-    found: Mapping[str, str | None] = {
+    options = service.options
+    if not same_key(message.application_id, options.app_id):
+        raise ProtocolProblem("Key in request is not valid", code=WRONG_KEY)
+    found: dict[str, str | None] = {
         "javascript_key": message.javascript_key,
         "client_key": message.client_key,
         "windows_key": message.windows_key,
@@ -195,12 +205,17 @@ def _sender(message: Connect, service: Service, host: str) -> Principal | None:
         "master_key": message.master_key,
         "installation_id": message.installation_id,
     }
+    pairs = options.live_query_server_options.key_pairs
+    if pairs is not None:
+        sent = {wire: found[name] for name, wire in _KEY_NAMES.items()}
+        if pairs and not any(same_key(sent.get(wire) or "", key) for wire, key in pairs.items()):
+            raise ProtocolProblem("Key in request is not valid", code=WRONG_KEY)
+        if "masterKey" not in pairs:
+            return None
     try:
-        if same_key(message.application_id, service.options.app_id):
-            return sender(found, service.options, host)
+        return sender(found, options, host)
     except HttpError:
-        pass
-    raise ProtocolProblem("Key in request is not valid", code=WRONG_KEY)
+        raise ProtocolProblem("Key in request is not valid", code=WRONG_KEY) from None
 
 
 def _check_class(class_name: str, principal: Principal, service: Service) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "FileUpload",
     "IdempotencyOptions",
     "LiveQueryOptions",
+    "LiveQueryServerOptions",
     "PagesOptions",
     "RateLimit",
     "RequestComplexity",
@@ -121,6 +122,18 @@ class PagesOptions:
 
 @final
 @attrs.frozen(slots=True, kw_only=True)
+class LiveQueryServerOptions:
+    """``liveQueryServerOptions``: the keys that ``connect`` may carry.
+
+    Without ``key_pairs`` they are those of the application. Parse Server asks for the keys that are listed here (none
+    when none are), of which one has to match, and lets a master key count only where ``masterKey`` is one of them.
+    """
+
+    key_pairs: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+
+
+@final
+@attrs.frozen(slots=True, kw_only=True)
 class RequestComplexity:
     """``requestComplexity``: how much one request of a client may ask. -1 is no limit of the server's own.
 
@@ -209,6 +222,7 @@ class ServerOptions:
     idempotency_options: IdempotencyOptions = attrs.field(factory=IdempotencyOptions)
     pages: PagesOptions = attrs.field(factory=PagesOptions)
     live_query: LiveQueryOptions = attrs.field(factory=LiveQueryOptions)
+    live_query_server_options: LiveQueryServerOptions = attrs.field(factory=LiveQueryServerOptions)
     request_keyword_denylist: tuple[Mapping[str, JSON], ...] = _DENYLIST
     request_complexity: RequestComplexity = attrs.field(factory=RequestComplexity)
     rate_limit: tuple[RateLimit, ...] = ()

@@ -47,7 +47,13 @@ _MARK: Final = "test mode"
 _PREFIX: Final = "/__"
 _WAIT_S: Final = 2.0
 _FIXED: Final = "mountPath"
-_DEFAULTS: Final[Mapping[str, JSON]] = {"allowClientClassCreation": True, "allowCustomObjectId": True}
+_DEFAULTS: Final[Mapping[str, JSON]] = {
+    "allowClientClassCreation": True,
+    "allowCustomObjectId": True,
+    "liveQueryServerOptions": {
+        "keyPairs": {}
+    },  # as Parse Server: a live query is nobody's, whatever keys come
+}
 
 
 def check_loopback(host: str) -> None:

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 import parsekit
 from parsekit import PFObject, PFUser
 from parsekit.server import create_app
-from parsekit.server.options import LiveQueryOptions
+from parsekit.server.options import LiveQueryOptions, LiveQueryServerOptions
 from parsekit.server.test_mode import TestMode
 from tests.server.serving import Client, running
 
@@ -429,3 +429,50 @@ class TestBadFrames:
             with engine.acting_as_master():
                 PFObject("Fuzz", mine=True).save()
             assert good.receive()["op"] == "create"
+
+
+class TestKeyPairs:
+    """``liveQueryServerOptions.keyPairs``, as in ParseLiveQueryServer: which keys count, and whether a master does."""
+
+    @pytest.fixture
+    def secret(self) -> Iterator[parsekit.ParseEngine]:
+        with parsekit.open() as engine:
+            with engine.acting_as_master():
+                PFObject("Deal", title="hidden", ACL=parsekit.PFACL()).save()
+            yield engine
+
+    @contextlib.contextmanager
+    def serving(self, engine: parsekit.ParseEngine, pairs: dict[str, str]) -> Iterator[int]:
+        options = LiveQueryServerOptions(key_pairs=pairs)
+        app = create_app(
+            engine, app_id="app", master_key="m", javascript_key="j", live_query_server_options=options
+        )
+        with running(app) as port:
+            yield port
+
+    @pytest.mark.parametrize(
+        ("pairs", "sees"), [({}, False), ({"javascriptKey": "j"}, False), ({"masterKey": "m"}, True)]
+    )
+    def test_a_master_counts_where_it_is_listed(
+        self, secret: parsekit.ParseEngine, pairs: dict[str, str], sees: bool
+    ) -> None:
+        with self.serving(secret, pairs) as port, dialed(port) as client:
+            client.connect(masterKey="m")
+            client.subscribe(1, "Deal")
+            with secret.acting_as_master():
+                PFObject("Deal", title="hidden", ACL=parsekit.PFACL()).save()
+                PFObject("Deal", title="open").save()
+            titles = [client.receive()["object"]["title"]]
+            if sees:
+                titles.append(client.receive()["object"]["title"])
+            assert titles == (["hidden", "open"] if sees else ["open"])
+
+    @pytest.mark.parametrize(
+        ("keys", "answer"),
+        [({"javascriptKey": "j"}, "connected"), ({"restAPIKey": "r"}, "error"), ({}, "error")],
+    )
+    def test_one_of_the_listed_keys_has_to_match(
+        self, secret: parsekit.ParseEngine, keys: dict[str, str], answer: str
+    ) -> None:
+        with self.serving(secret, {"javascriptKey": "j", "clientKey": "c"}) as port, dialed(port) as client:
+            assert client.ask({"op": "connect", "applicationId": "app", **keys})["op"] == answer
