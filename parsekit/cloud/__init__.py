@@ -23,6 +23,7 @@ from parsekit.cloud.requests import (
     FunctionRequest,
     JobRequest,
     LiveEventRequest,
+    LiveServerRequest,
     SaveRequest,
     SubscribeRequest,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "FunctionRequest",
     "JobRequest",
     "LiveEventRequest",
+    "LiveServerRequest",
     "LogEntry",
     "SaveRequest",
     "ScriptLog",

@@ -110,6 +110,10 @@ class CloudCode:
         """Run before a live query client connects; may refuse."""
         return self._hook("beforeConnect", "@Connect", validator)
 
+    def on_live_query_event(self, validator: Validator | Script | None = None) -> Callable[[S], S]:
+        """Run after a client of the live query server has come, connected, subscribed, unsubscribed or gone."""
+        return self._hook("onLiveQueryEvent", "@Connect", validator)
+
     def before_subscribe(self, kind: Kind, validator: Validator | Script | None = None) -> Callable[[S], S]:
         """Run before a live query of the class is subscribed to; may change the query or refuse."""
         return self._hook("beforeSubscribe", kind, validator)

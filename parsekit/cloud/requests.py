@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 import attrs
 
@@ -22,9 +22,14 @@ __all__ = [
     "FunctionRequest",
     "JobRequest",
     "LiveEventRequest",
+    "LiveServerEvent",
+    "LiveServerRequest",
     "SaveRequest",
     "SubscribeRequest",
 ]
+
+
+LiveServerEvent: TypeAlias = Literal["ws_connect", "connect", "subscribe", "unsubscribe", "ws_disconnect"]
 
 
 @final
@@ -154,5 +159,18 @@ class LiveEventRequest(_Request):
     object: PFObject
     original: PFObject | None = None
     send_event: bool = True
+    clients: int = 0
+    subscriptions: int = 0
+
+
+@final
+@attrs.define(slots=True, kw_only=True)
+class LiveServerRequest(_Request):
+    """What a client of the live query server has done: it came, connected, subscribed, unsubscribed or is gone.
+
+    ``clients`` and ``subscriptions`` are how many there are now.
+    """
+
+    event: LiveServerEvent
     clients: int = 0
     subscriptions: int = 0

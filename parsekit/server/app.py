@@ -16,6 +16,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
+from parsekit.acl.principal import Principal
+from parsekit.cloud.requests import LiveServerEvent, LiveServerRequest
+from parsekit.errors import EngineClosedError, ParsekitError
 from parsekit.server.faults import HttpError, no_route
 from parsekit.server.http import (
     ClientGone,
@@ -35,6 +38,7 @@ from parsekit.server.workers import Workers
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
+    from parsekit.server.live import LiveClient
     from parsekit.server.live_socket import LiveSocket
 
 __all__ = ["App", "create_app"]
@@ -43,6 +47,7 @@ _LOG: Final = logging.getLogger("parsekit.server")
 _THREADS: Final = 8
 T = TypeVar("T")
 _REPLACED_S: Final = 5.0
+_MONITOR: Final = "onLiveQueryEvent"
 _FAULT: Final = Response(500, {"code": 1, "message": "Internal server error."})
 
 
@@ -118,6 +123,32 @@ class App:
             await socket.serve()
         finally:
             self._sockets.discard(socket)
+
+    async def report(self, event: LiveServerEvent, client: LiveClient | None) -> None:
+        """Call the ``onLiveQueryEvent`` hook, if there is one, with what a client has done."""
+        if not self.service.engine.cloud.has(_MONITOR, "@Connect"):
+            return
+        sockets = list(self._sockets)
+        clients = sum(socket.is_connected for socket in sockets)
+        subscriptions = sum(socket.subscriptions for socket in sockets)
+
+        def tell(service: Service) -> None:
+            hooks = service.engine.hooks
+            caller = hooks.caller(Principal.anonymous() if client is None else client.caller(service))
+            request = LiveServerRequest(
+                caller=caller,
+                trigger_name=_MONITOR,
+                event=event,
+                clients=clients,
+                subscriptions=subscriptions,
+            )
+            try:
+                service.engine.cloud.run(_MONITOR, "@Connect", request)
+            except ParsekitError:
+                _LOG.exception("%s failed at %s", _MONITOR, event)
+
+        with contextlib.suppress(EngineClosedError, RuntimeError):  # everything ends, and this with it
+            await self.in_thread(tell)
 
     async def in_thread(self, do: Callable[[Service], T]) -> T:
         """What ``do`` gives, which is called in a thread of the pool with the service, whose engine stays open."""

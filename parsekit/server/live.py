@@ -103,6 +103,13 @@ class LiveClient:
                 "beforeConnect", "@Connect", SubscribeRequest(caller=caller, trigger_name="beforeConnect")
             )
 
+    def caller(self, service: Service) -> Principal:
+        """Under whom the client is connected; nobody once its session has ended."""
+        try:
+            return self._principal(service, self._token)
+        except ParseError:
+            return Principal.anonymous(installation_id=self.installation_id)
+
     @property
     def connected(self) -> Connected:
         """The answer to ``connect``."""

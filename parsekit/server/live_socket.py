@@ -62,9 +62,20 @@ class LiveSocket:
         self._room = asyncio.Event()
         self._room.set()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client has sent ``connect``, and is there."""
+        return self._client is not None
+
+    @property
+    def subscriptions(self) -> int:
+        """How many queries the client follows."""
+        return len(self._followed)
+
     async def serve(self) -> None:
         """Speak with the client until it is gone."""
         await self._socket.accept()
+        await self._app.report("ws_connect", None)
         writer = asyncio.create_task(self._write())
         try:
             await self._read()
@@ -77,6 +88,8 @@ class LiveSocket:
             followed, self._followed = list(self._followed.values()), {}
             if followed:
                 self._app.aside(_closing(followed))
+            client, self._client = self._client, None
+            await self._app.report("ws_disconnect", client)
 
     # -- in ------------------------------------------------------------------------------------------
 
@@ -119,6 +132,7 @@ class LiveSocket:
             self._app.aside(_closing(gone))
         self._client = client
         self._say(client.connected)
+        await self._app.report("connect", client)
 
     async def _subscribe(self, message: Subscribe, client: LiveClient) -> None:
         number = message.request_id
@@ -142,6 +156,7 @@ class LiveSocket:
         self._followed[number] = followed
         self._say(answer)
         self._listen(followed)
+        await self._app.report("subscribe", client)
 
     async def _unsubscribe(self, message: Unsubscribe, client: LiveClient) -> None:
         followed = self._followed.pop(message.request_id, None)
@@ -156,6 +171,7 @@ class LiveSocket:
                 installation_id=client.installation_id,
             )
         )
+        await self._app.report("unsubscribe", client)
 
     async def _in_thread(self, do: Callable[[Service], T]) -> T:
         return await self._app.in_thread(do)

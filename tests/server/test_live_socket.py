@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 from collections.abc import Iterator
 from typing import Any
 
@@ -294,6 +295,35 @@ class TestPermissions:
             with running(app) as port, dialed(port) as client:
                 assert client.ask({"op": "connect", **KEYS})["error"] == "members only"
                 client.connect(sessionToken=user.session_token)
+
+
+def test_a_hook_hears_what_clients_do() -> None:
+    heard: queue.SimpleQueue[tuple[str, int, int, Any]] = queue.SimpleQueue()
+    with parsekit.open() as engine:
+        with engine.acting_as_master():
+            user = PFUser.sign_up("ada", password="x")
+
+        @engine.cloud.on_live_query_event()
+        def monitor(request: Any) -> None:
+            who = None if request.user is None else request.user.username
+            heard.put((request.event, request.clients, request.subscriptions, who))
+            if request.event == "subscribe":
+                raise RuntimeError("reaches the log and no client")
+
+        app = create_app(engine, app_id="app", master_key="m", javascript_key="j")
+        with running(app) as port:
+            with dialed(port) as client:
+                client.connect(sessionToken=user.session_token)
+                assert client.subscribe(1, "Deal")["op"] == "subscribed"
+                assert client.ask({"op": "unsubscribe", "requestId": 1})["op"] == "unsubscribed"
+            told = [heard.get(timeout=20) for _ in range(5)]
+    assert told == [
+        ("ws_connect", 0, 0, None),
+        ("connect", 1, 0, "ada"),
+        ("subscribe", 1, 1, "ada"),
+        ("unsubscribe", 1, 0, "ada"),
+        ("ws_disconnect", 0, 0, "ada"),
+    ]
 
 
 class TestManyClients:
