@@ -422,7 +422,8 @@ class PFObject(ReadableObject):
         kept = state.copy()
 
         def restore() -> None:
-            self._state = kept
+            state.become(kept)  # in place: others may share it
+            self._state = state
 
         return restore
 

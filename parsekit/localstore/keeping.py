@@ -26,6 +26,7 @@ from parsekit.localstore.records import (
     operations_text,
     plain,
     read_extra,
+    secrets_of,
     settle,
     values_of,
 )
@@ -268,7 +269,9 @@ class Keeping:
             return pointer
 
         if knows_something(state):
-            self._put(number, class_name, plain(values_of(state), refer), extra_text(state, refer))
+            secrets = secrets_of(class_name)
+            fields = plain(values_of(state, secrets), refer)
+            self._put(number, class_name, fields, extra_text(state, refer, secrets))
         else:
             self.graph.set_stored(number, False, operations_text(state.operations, refer))
         self._relate(state, number, obj, deep=deep)

@@ -53,6 +53,7 @@ __all__ = [
     "read_extra",
     "read_operations",
     "recompute",
+    "secrets_of",
     "settle",
     "values_of",
 ]
@@ -68,6 +69,8 @@ _KINDS: Final[dict[str, Any]] = {
         SetOnInsert,
     )
 }  # fmt: skip
+_NO_SECRETS: Final[frozenset[str]] = frozenset()
+_PASSWORD: Final = frozenset({"password"})
 _WHOLE: Final = frozenset({"value", "amount"})
 
 
@@ -144,14 +147,18 @@ class Extra:
     keys: frozenset[str] | None
 
 
-def extra_text(state: LocalState, refer: Refer) -> str | None:
-    """What is to be kept beside the columns, ``None`` for an object that is whole and has nothing pending."""
+def extra_text(state: LocalState, refer: Refer, secrets: frozenset[str]) -> str | None:
+    """What is to be kept beside the columns, ``None`` for an object that is whole and has nothing pending.
+
+    Of ``secrets`` nothing is kept.
+    """
     entry: dict[str, Value] = {}
     if state.new:
         entry["new"] = True
-    if state.operations:
-        before = {key: state.server[key] for key in state.operations if key in state.server}
-        entry["operations"] = {key: _form(op, refer) for key, op in state.operations.items()}
+    pending = {key: operation for key, operation in state.operations.items() if key not in secrets}
+    if pending:
+        before = {key: state.server[key] for key in pending if key in state.server}
+        entry["operations"] = {key: _form(op, refer) for key, op in pending.items()}
         entry["server"] = {key: plain(value, refer) for key, value in before.items() if value is not MISSING}
     if not state.complete:
         entry["keys"] = sorted(state.server)
@@ -196,10 +203,16 @@ def settle(obj: PFObject) -> LocalState:
     return state
 
 
-def values_of(state: LocalState) -> dict[str, Value]:
+def secrets_of(class_name: str) -> frozenset[str]:
+    """The keys of a class that are never written to a device."""
+    return _PASSWORD if class_name == "_User" else _NO_SECRETS
+
+
+def values_of(state: LocalState, secrets: frozenset[str] = _NO_SECRETS) -> dict[str, Value]:
     """What queries see of a settled state: values with what is pending, the ACL as JSON, id and dates."""
     values = {**state.server, **state.estimated}
-    found = {key: value for key, value in values.items() if value is not MISSING and key not in SYSTEM_KEYS}
+    left_out = SYSTEM_KEYS | secrets
+    found = {key: value for key, value in values.items() if value is not MISSING and key not in left_out}
     if found.get("ACL", MISSING) is None:
         del found["ACL"]
     if state.object_id is not None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from parsekit._context import CURRENT, current_binding
-from parsekit.errors import ObjectNotFoundError
+from parsekit.errors import NotOfferedError, ObjectNotFoundError
 from parsekit.query.state import QueryState
 from parsekit.values import Value
 
@@ -49,6 +49,12 @@ class QueryVerbs(Generic[T]):
             """At most ``count`` objects."""
 
         def _asked(self) -> QueryState: ...
+
+    def _refuse_local(self, verb: str) -> None:
+        if self._options.get("from_local"):
+            raise NotOfferedError(
+                f"{verb}: the local datastore does not offer it; ask the engine, or find() and count"
+            )
 
     def find(self) -> list[T]:
         """The objects that match, in order.
@@ -107,13 +113,19 @@ class QueryVerbs(Generic[T]):
         return cast("Iterator[T]", stream)
 
     def distinct(self, key: str) -> list[Value]:
-        """The distinct values of ``key`` among the objects that match. Master only, as in Parse."""
+        """The distinct values of ``key`` among the objects that match. Master only, as in Parse.
+
+        Raises:
+            NotOfferedError: the query is for the local datastore, here and in ``aggregate`` and ``compare_dialects``.
+        """
         binding = current_binding()
+        self._refuse_local("distinct")
         return cast("list[Value]", binding.engine.distinct_values(self._asked(), key, binding.principal))
 
     def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[dict[str, Value]]:
         """The rows of an aggregation pipeline over the objects that match. Master only, as in Parse."""
         binding = current_binding()
+        self._refuse_local("aggregate")
         rows = binding.engine.aggregate_rows(self._asked(), pipeline, binding.principal)
         return cast("list[dict[str, Value]]", rows)
 
@@ -133,7 +145,7 @@ class QueryVerbs(Generic[T]):
         Raises:
             ParseError: as a find refuses the query; 119 also for a watched key that is hidden.
             EngineError: no engine is open here, it keeps no journal, or a transaction is under way.
-            NotOfferedError: the query is for the local datastore.
+            NotOfferedError: the query is for the local datastore and is to resume.
         """
         binding = current_binding()
         subscription = binding.engine.live.subscribe(
@@ -190,4 +202,5 @@ class QueryVerbs(Generic[T]):
             EngineError: no engine is open here.
         """
         binding = current_binding()
+        self._refuse_local("compare_dialects")
         return cast("DialectComparison", binding.engine.compare_dialects(self.state(), binding.principal))

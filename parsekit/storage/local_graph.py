@@ -46,6 +46,18 @@ _REFERRED: Final = (
     "SELECT 1 FROM _pk_edge AS edge CROSS JOIN _pk_member AS member ON member.pin = ?1 AND member.node = edge.source "
     "WHERE edge.target = ?2 AND edge.source NOT IN (SELECT value FROM json_each(?3)) LIMIT 1"
 )
+_FEW: Final = 32
+"""So many are asked about one by one, which ends with the first answer; more of them together."""
+_ROOTS_AMONG: Final = (
+    "SELECT root.node FROM json_each(?1) AS given CROSS JOIN _pk_root AS root "
+    "ON root.pin = ?2 AND root.node = given.value"
+)
+_REFERRED_AMONG: Final = (
+    "SELECT DISTINCT edge.target FROM json_each(?1) AS given CROSS JOIN _pk_edge AS edge "
+    "ON edge.target = given.value CROSS JOIN _pk_member AS member "
+    "ON member.pin = ?2 AND member.node = edge.source "
+    "WHERE edge.source NOT IN (SELECT value FROM json_each(?1))"
+)
 _ORPHANS: Final = (
     "SELECT given.value FROM json_each(?) AS given WHERE NOT EXISTS "
     "(SELECT 1 FROM _pk_member AS member WHERE member.node = given.value)"
@@ -225,13 +237,7 @@ class LocalGraph:
         """Take from a pin's members what it no longer reaches, looking at what ``suspects`` reach; what was taken."""
         given = dumps(sorted(suspects))
         trial = _numbers(self._run(_ON_TRIAL, (given, pin)))
-        listed = dumps(trial)
-        kept = [
-            number
-            for number in trial
-            if self._run(_IS_ROOT, (pin, number)).get is not None
-            or self._run(_REFERRED, (pin, number, listed)).get is not None
-        ]
+        kept = self._held(pin, trial)
         alive = set(kept)
         on_trial = set(trial)
         while kept:
@@ -243,6 +249,20 @@ class LocalGraph:
             "DELETE FROM _pk_member WHERE pin = ? AND node = ?", [(pin, n) for n in gone]
         )
         return gone
+
+    def _held(self, pin: int, trial: list[int]) -> list[int]:
+        """Those on trial that are roots of the pin, or that a member refers to that is not on trial."""
+        listed = dumps(trial)
+        if len(trial) > _FEW:
+            roots = self._run(_ROOTS_AMONG, (listed, pin)).fetchall()
+            referred = self._run(_REFERRED_AMONG, (listed, pin)).fetchall()
+            return list(dict.fromkeys([*_numbers(roots), *_numbers(referred)]))
+        return [
+            number
+            for number in trial
+            if self._run(_IS_ROOT, (pin, number)).get is not None
+            or self._run(_REFERRED, (pin, number, listed)).get is not None
+        ]
 
     def _orphans(self, numbers: Iterable[int]) -> list[int]:
         given = dumps(sorted(set(numbers)))

@@ -401,6 +401,40 @@ def test_a_pin_that_fails_leaves_no_trace(engine: ParseEngine) -> None:
     assert [deal["n"] for deal in _local().find()] == [2]
 
 
+def test_a_password_is_not_written_to_the_device(tmp_path: Path) -> None:
+    with parsekit.open(local_datastore=tmp_path / "device.db"):
+        user = PFUser(username="ada", password="correct horse")
+        user.pin()
+        assert _local("_User").where_key_exists("password").count() == 0
+        assert user.dirty_keys == ["username", "password"]
+    files = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert not any(b"correct horse" in content for content in files)
+
+
+def test_a_save_that_is_rolled_back_is_pending_here_too(engine: ParseEngine) -> None:
+    deal = PFObject("Deal", stage="lead")
+    deal.pin()
+    found = _local().first()
+    with pytest.raises(RuntimeError), engine.transaction():
+        deal.save()
+        raise RuntimeError
+    deal["stage"] = "won"
+    assert (found["stage"], found.object_id, _local().first()["stage"]) == ("won", None, "won")
+    found.save()
+    assert PFQuery("Deal").count() == 1
+    assert deal.object_id == _local().first().object_id
+
+
+def test_what_is_not_offered_says_so(engine: ParseEngine) -> None:
+    for ask in (
+        lambda: _local().distinct("stage"),
+        lambda: _local().aggregate([]),
+        lambda: _local().compare_dialects(),
+    ):
+        with pytest.raises(parsekit.NotOfferedError):
+            ask()
+
+
 def test_threads_pin_and_ask_side_by_side(engine: ParseEngine) -> None:
     failures: list[BaseException] = []
 
