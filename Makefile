@@ -18,7 +18,7 @@ SMOKE := build/smoke
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full check bench bench-full bench-gate bench-peers bench-readme build clean
+.PHONY: help demo test test-full test-clients check bench bench-full bench-gate bench-peers bench-readme build clean
 
 help: ## Print this list
 	@echo 'Targets (each one sets up .venv by itself; PYTHON=... names the interpreter to use):'
@@ -32,6 +32,9 @@ test: $(DEV) ## Run the tests that are not marked slow (ARGS="-k ..." narrows th
 
 test-full: $(DEV) ## Run every test
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-clients: $(DEV) ## Run Parse's JavaScript SDK, dashboard and a browser against the server (npm, Chromium)
+	$(BIN)/python -m pytest -n 2 tests/clients $(ARGS)
 
 check: $(DEV) ## Lint, formatting, types and import contracts
 	$(BIN)/ruff check .
