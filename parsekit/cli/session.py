@@ -115,15 +115,19 @@ def _with_advice(error: ParseError) -> ParseError:
 def as_master(path: Path, schema: Schema | None = None) -> Iterator[ParseEngine]:
     """A database for writing, made where there is none, under the master, who alone may import.
 
-    A file that was made here goes again when the block fails.
+    A file that was made here goes again when the block fails before anything is written; an import that is stopped
+    later goes on with it.
     """
-    existed = path.exists()
+    existed, empty = path.exists(), True
     try:
         # SAFETY: whoever may write the file may write all that is in it.
         with parsekit.open(path, schema=schema) as engine, engine.acting_as_master():
-            yield engine
+            try:
+                yield engine
+            finally:
+                empty = engine.last_sequence == 0
     except BaseException:
-        if not existed:
+        if not existed and empty:
             for ending in ("", "-wal", "-shm"):
                 Path(f"{path}{ending}").unlink(missing_ok=True)
         raise

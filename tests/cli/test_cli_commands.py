@@ -13,6 +13,7 @@ import parsekit
 from crm_schema import SCHEMA
 from parsekit import PFObject, PFQuery
 from parsekit.cli import main
+from parsekit.cli.session import as_master
 
 RUN = "import sys; from parsekit.cli import main; sys.exit(main())"
 
@@ -238,3 +239,16 @@ def test_the_package_runs_as_a_module_with_the_same_commands_and_exit_codes(data
     )
     assert (counted.returncode, counted.stdout.strip()) == (0, "120")
     assert (missing.returncode, missing.stderr[:6]) == (1, "error:")
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_an_import_that_is_interrupted_keeps_what_is_written(tmp_path, written):
+    path = tmp_path / "new.db"
+    with pytest.raises(KeyboardInterrupt), as_master(path):
+        if written:
+            PFObject("Note", n=1).save()
+        raise KeyboardInterrupt
+    assert path.exists() is written
+    if written:
+        with parsekit.open(path) as engine, engine.acting_as_master():
+            assert PFQuery("Note").count() == 1
