@@ -88,7 +88,7 @@ def _written(engine: parsekit.ParseEngine, sequence: dict[str, Any], step: dict[
     return None
 
 
-def _touched_arrays(step: dict[str, Any]) -> set[str]:
+def touched_arrays(step: dict[str, Any]) -> set[str]:
     return {
         key
         for key, entry in step.get("body", {}).items()
@@ -96,7 +96,7 @@ def _touched_arrays(step: dict[str, Any]) -> set[str]:
     }
 
 
-def _comparable(fields: dict[str, Any], as_sets: set[str], left_out: Collection[str] = ()) -> dict[str, Any]:
+def comparable(fields: dict[str, Any], as_sets: set[str], left_out: Collection[str] = ()) -> dict[str, Any]:
     result = {}
     for key, value in fields.items():
         if key in LEFT_OUT or key in left_out or value is None or value == []:
@@ -130,17 +130,17 @@ def test_recorded_sequence(sequence: dict[str, Any], dialect: Dialect) -> None:
                 assert caught.value.code == item["answer"]["error"]
         arrays: set[str] = set()
         for number, step in enumerate(sequence["steps"]):
-            arrays |= _touched_arrays(step)
+            arrays |= touched_arrays(step)
             assert _written(engine, sequence, step) == step.get("code"), (number, step)
-            left_out = _touched_arrays(step) if (sequence["id"], number) in EMPTIED_ON_POSTGRESQL else ()
+            left_out = touched_arrays(step) if (sequence["id"], number) in EMPTIED_ON_POSTGRESQL else ()
             got = [
-                (name, event.kind, event.object_id, _comparable(_shown(event.object), arrays, left_out))
+                (name, event.kind, event.object_id, comparable(_shown(event.object), arrays, left_out))
                 for name, subscription in sorted(subscriptions.items())
                 for event in subscription.pending()
                 if name not in skipped
             ]
             wanted = [
-                (item["sub"], item["op"], item["objectId"], _comparable(item["object"], arrays, left_out))
+                (item["sub"], item["op"], item["objectId"], comparable(item["object"], arrays, left_out))
                 for item in step["events"]
                 if item["sub"] not in skipped
             ]
