@@ -13,7 +13,7 @@ from parsekit._context import CURRENT
 from parsekit.acl.acl import PFACL
 from parsekit.codec import encode_value, format_date, format_ms
 from parsekit.errors import DataNotAvailableError, InvalidPointerError, MissingKeyError, did_you_mean
-from parsekit.object_state import ONLY_ID, PLAIN, SYSTEM_KEYS, LocalState, ResultContext
+from parsekit.object_state import CONTAINER, ONLY_ID, PLAIN, SYSTEM_KEYS, LocalState, ResultContext
 from parsekit.values import (
     MISSING,
     FileReference,
@@ -333,7 +333,7 @@ class ReadableObject:
 
     def to_fields_json(self) -> dict[str, Any]:
         """The object as a row of a REST result."""
-        if not isinstance(self._state, LocalState) and self._context.included is None:
+        if not isinstance(self._state, LocalState):
             return self._row_json(self._state)
         entry: dict[str, Any] = {}
         if self.object_id is not None:
@@ -355,16 +355,16 @@ class ReadableObject:
         return entry
 
     def _row_json(self, row: tuple[Any, ...]) -> dict[str, Any]:
-        """``to_fields_json`` of an object as it was read, without making objects of what it refers to."""
-        context = self._context
-        fields, read = context.fields, context.read
+        """``to_fields_json`` of an object as it was read, without making objects of what it merely refers to."""
+        context, included = self._context, self._context.included
+        fields, read, shape = context.fields, context.read, context.shape
         entry: dict[str, Any] = {}
         if "objectId" in fields:
             entry["objectId"] = row[fields["objectId"][0]]
         for key in ("createdAt", "updatedAt"):
             if key in fields:
                 entry[key] = format_ms(row[fields[key][0]])
-        for key, (place, decode, _) in fields.items():
+        for key, (place, decode, kind) in fields.items():
             if key in _NOT_AMONG_FIELDS:
                 continue
             stored = row[place]
@@ -372,14 +372,17 @@ class ReadableObject:
                 entry[key] = stored
             elif decode is date_from_ms and stored is not None:
                 entry[key] = {"__type": "Date", "iso": format_ms(stored)}
+            elif included is not None and (kind == CONTAINER or key in included):
+                if (shown := self._lookup(key)) is not MISSING:
+                    entry[key] = _encode(shown)
             elif (value := read(key, row)) is not MISSING:
                 entry[key] = encode_value(value)
-        for key, target in context.shape.relations.items():
+        for key, target in shape.relations.items():
             entry[key] = {"__type": "Relation", "className": target}
-        acl = self.acl
-        if acl is not None:
-            entry["ACL"] = acl.to_json()
-        if context.shape.class_name == "_Hooks" and (hooked := read("className", row)) is not MISSING:
+        acl = None if shape.acl_at < 0 or shape.acl_of is None else shape.acl_of(row[shape.acl_at])
+        if isinstance(acl, Mapping):  # stored ACLs have the form in which they are shown
+            entry["ACL"] = {name: dict(rights) for name, rights in acl.items()}
+        if shape.class_name == "_Hooks" and (hooked := read("className", row)) is not MISSING:
             entry["className"] = encode_value(hooked)
         return entry
 

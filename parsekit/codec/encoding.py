@@ -108,6 +108,8 @@ def encode_value(value: Value) -> JSON:
     """
     if value is None or isinstance(value, str | bool):
         return value
+    if type(value) is Pointer:  # the most frequent by far of what JSON itself has no word for
+        return _typed_pointer(value)
     if isinstance(value, int):
         return _wire_int(value)
     if isinstance(value, float):

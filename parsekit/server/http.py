@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
-from parsekit.codec import dumps
+from parsekit.codec import JSON, dumps
 from parsekit.server.faults import HttpError
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Request, Response
@@ -172,7 +172,31 @@ def rendered(response: Response) -> tuple[bytes, list[Header]]:
         return body, own
     if isinstance(body, str) and "Content-Type" in response.headers:
         return body.encode("utf-8", "replace"), own
-    return dumps(body).encode(), [_JSON, *own]
+    return _json_bytes(body), [_JSON, *own]
+
+
+def _json_writer() -> Callable[[JSON], bytes]:
+    """What writes an answer as JSON: ``orjson`` of the extra, else ``codec``, which is a tenth as fast."""
+
+    def write(body: JSON) -> bytes:
+        return dumps(body).encode()
+
+    try:
+        from orjson import JSONEncodeError
+        from orjson import dumps as write_quickly
+    except ModuleNotFoundError:
+        return write
+
+    def write_or_fall_back(body: JSON) -> bytes:
+        try:
+            return write_quickly(body)
+        except JSONEncodeError:  # what it has no word for, such as a lone surrogate
+            return write(body)
+
+    return write_or_fall_back
+
+
+_json_bytes: Final = _json_writer()
 
 
 async def respond(
