@@ -211,7 +211,7 @@ class TestSchemas:
 
     def test_indexes(self, call: Caller) -> None:
         body = {"fields": {"s": {"type": "String"}}, "indexes": {"byS": {"s": 1}}}
-        assert call("POST", "/schemas/A", body, headers=MASTER).body["indexes"] == {"byS": {"s": 1}}
+        assert call("POST", "/schemas/A", body, headers=MASTER).body["indexes"] == {"_id_": {"_id": 1}, "byS": {"s": 1}}
         again = call("PUT", "/schemas/A", {"indexes": {"byS": {"s": -1}}}, headers=MASTER)
         assert again.body == {"code": 102, "error": "Index byS exists, cannot update."}
         unknown = call("PUT", "/schemas/A", {"indexes": {"byX": {"x": 1}}}, headers=MASTER)
