@@ -361,9 +361,12 @@ def test_it_can_be_opened_alone(tmp_path: Path) -> None:
             with pytest.raises(EngineError):
                 act()
         assert [pin.roots for pin in local.pins()] == [2]
+        with _local().subscribe() as subscription:
+            found["stage"] = "won"
+            assert [event.kind for event in subscription.pending()] == ["update"]
     with parsekit.open(tmp_path / "main.db", local_datastore=tmp_path / "device.db"):
         PFObject.save_all(_local().find())
-        assert sorted(deal["stage"] for deal in PFQuery("Deal").find()) == ["lead", "lost"]
+        assert sorted(deal["stage"] for deal in PFQuery("Deal").find()) == ["lead", "won"]
 
 
 def test_files_are_not_taken_for_each_other(tmp_path: Path) -> None:
@@ -433,6 +436,32 @@ def test_what_is_not_offered_says_so(engine: ParseEngine) -> None:
     ):
         with pytest.raises(parsekit.NotOfferedError):
             ask()
+
+
+def test_a_pin_costs_what_it_adds(engine: ParseEngine) -> None:
+    steps = [0]
+
+    def counted() -> bool:
+        steps[0] += 1
+        return False
+
+    def cost(obj: PFObject) -> tuple[int, int]:
+        """What SQLite does to pin an object that leads to what is there already, and to unpin it again."""
+        counts = []
+        for act in (obj.pin, obj.unpin):
+            steps[0] = 0
+            act()
+            counts.append(steps[0])
+        return counts[0], counts[1]
+
+    company = PFObject("Company", name="Acme")
+    PFObject.pin_all([PFObject("Deal", n=n, company=company) for n in range(20)])
+    engine.local_datastore.store.database.writer.set_progress_handler(counted, 10)
+    few = cost(PFObject("Deal", n=-1, company=company))
+    PFObject.pin_all([PFObject("Deal", n=n, company=company) for n in range(600)])
+    many = cost(PFObject("Deal", n=-2, company=company))
+    assert many[0] < 1.5 * few[0]
+    assert many[1] < 1.5 * few[1]
 
 
 def test_threads_pin_and_ask_side_by_side(engine: ParseEngine) -> None:

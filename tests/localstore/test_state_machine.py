@@ -52,6 +52,15 @@ class Pins(RuleBasedStateMachine):
         self.objects: dict[Thing, PFObject] = {}
         self.roots: dict[str, list[Thing]] = {}
         self.engine = parsekit.open(local_datastore=self.folder / "device.db", synchronous="OFF").__enter__()
+        self._follow()
+
+    def _follow(self) -> None:
+        """Subscribes to the objects of A with a number above 0, and keeps what the events say."""
+        query = PFQuery("A").from_local_datastore().where_key("number", greater_than=0)
+        self.seen = {obj["name"]: obj["number"] for obj in query.find()}
+        self.subscription = query.subscribe(capacity=10_000)
+        self.observed = query.order_by_ascending("name").limit(3).observe()
+        self.listed = [(obj["name"], obj["number"]) for obj in self.observed.objects]
 
     def teardown(self) -> None:
         self.engine.__exit__(None, None, None)
@@ -196,6 +205,7 @@ class Pins(RuleBasedStateMachine):
         """What is stored is read anew, with everything pending, into other objects."""
         self.engine.local_datastore.close()
         self.engine.local = open_beside(self.engine, self.folder / "device.db", Dialect.IOS_LOCAL)
+        self._follow()
         found = {
             obj["name"]: obj
             for name in CLASSES
@@ -222,6 +232,26 @@ class Pins(RuleBasedStateMachine):
                 assert {key: obj[key] for key in KEYS if key in obj}.keys() == thing.links.keys()
 
     @invariant()
+    def events_add_up_to_the_result(self) -> None:
+        for event in self.subscription.pending():
+            name = event.object["name"]
+            assert (name in self.seen) == (event.kind in ("update", "leave", "delete"))
+            if event.kind in ("leave", "delete"):
+                del self.seen[name]
+            else:
+                self.seen[name] = event.object["number"]
+        expected = {e.name: e.number for e in self.model if e.stored and e.class_name == "A" and e.number > 0}
+        assert self.seen == expected
+        diff = self.observed.pending()
+        if diff is not None:
+            now = [(obj["name"], obj["number"]) for obj in self.observed.objects]
+            places = {item.index for item in (*diff.inserted, *diff.updated)}
+            places |= {moved.to_index for moved in diff.moved}
+            assert all(now[place] in self.listed for place in range(len(now)) if place not in places)
+            self.listed = now
+        assert self.listed == sorted(expected.items())[:3]
+
+    @invariant()
     def each_pin_has_what_it_reaches(self) -> None:
         pins = {pin.name: pin for pin in self.engine.local_datastore.pins()}
         assert pins.keys() == self.roots.keys()
@@ -246,7 +276,7 @@ class Pins(RuleBasedStateMachine):
 
 
 Pins.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestPins = Pins.TestCase
 
