@@ -453,6 +453,8 @@ class PFObject(ReadableObject):
 
     def refresh_from(self, fresh: PFObject) -> None:
         """Become what ``fresh`` is, pending operations on top."""
+        if self._context.shape.watcher is not None:
+            self._local()  # found in the local datastore: what is pending there stays on top too
         old = self._state
         self._context, self._state = fresh._context, fresh._state
         if isinstance(old, LocalState) and old.operations:

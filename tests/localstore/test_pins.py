@@ -213,6 +213,21 @@ def test_a_fetch_keeps_what_is_pending(engine: ParseEngine) -> None:
     assert (deal["stage"], deal["amount"], _local().first().dirty_keys) == ("won", 2, ["stage"])
 
 
+def test_what_was_found_here_is_still_kept_after_a_fetch(engine: ParseEngine) -> None:
+    deal = PFObject("Deal", stage="lead", amount=1)
+    deal.save()
+    deal.pin()
+    del deal
+    found, other = _local().first(), PFQuery("Deal").first()
+    other["amount"] = 2
+    other.save()
+    found.fetch()
+    found["stage"] = "won"
+    assert (found["amount"], _local().first()["stage"]) == (2, "won")
+    other["stage"] = "lost"  # read from the server and not pinned: its changes are its own until they are saved
+    assert (found["stage"], _local().first()["stage"]) == ("won", "won")
+
+
 def test_objects_of_select_keys_come_back_with_what_they_have(engine: ParseEngine) -> None:
     PFObject.save_all([PFObject("Deal", stage="won", amount=1), PFObject("Deal", nothing=True)])
     won = PFQuery("Deal").where_key("stage", equal_to="won")
