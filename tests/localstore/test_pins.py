@@ -224,7 +224,9 @@ def test_what_was_found_here_is_still_kept_after_a_fetch(engine: ParseEngine) ->
     found.fetch()
     found["stage"] = "won"
     assert (found["amount"], _local().first()["stage"]) == (2, "won")
-    other["stage"] = "lost"  # read from the server and not pinned: its changes are its own until they are saved
+    other["stage"] = (
+        "lost"  # read from the server and not pinned: its changes are its own until they are saved
+    )
     assert (found["stage"], _local().first()["stage"]) == ("won", "won")
 
 
