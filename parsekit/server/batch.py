@@ -1,7 +1,7 @@
 """``/batch``: several requests in one, all under the same sender (batch.js).
 
 Without ``transaction`` each request stands for itself and the answers come in order. With it all succeed or none:
-Parse Server 9.10 then answers 500 and code 1 whatever failed (recorded s-048), and so does this.
+Parse Server 9.10 then answers code 1 whatever failed (recorded s-048), and so does this, with 400 (``faults``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _batch(call: Call, answer: Answer) -> Response:
     try:
         return call.engine.carried_out(carry_out)
     except _Failed:
-        return Response(500, {"code": 1, "error": "Internal server error."})
+        return Response(400, {"code": 1, "error": "Internal server error."})
 
 
 def _sub_call(call: Call, entry: JSON) -> Call:

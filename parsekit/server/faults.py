@@ -1,5 +1,7 @@
 """Errors as answers: ``{code, error}`` with the HTTP statuses of Parse Server (parse_server.md section 9).
 
+Where Parse Server answers what a client sent with 500 (code 1: a negative skip, a pattern that is none, a transaction
+that failed), the code is the same and the status 400: the SDKs repeat whatever is answered with 500, up to five times.
 An answer never says more than Parse's own text: hints and tracebacks stay in the process.
 """
 
@@ -16,7 +18,7 @@ from parsekit.server.requests import Response
 
 __all__ = ["HttpError", "answer_for", "error_body", "no_route", "unauthorized"]
 
-_STATUS: Final = {101: 404, 1: 500}
+_STATUS: Final = {101: 404}
 _INTERNAL: Final = "Internal server error."
 
 

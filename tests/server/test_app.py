@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,6 +123,39 @@ def test_a_client_that_stalls_holds_up_nobody(port: int, call: Client) -> None:
     finally:
         for connection in stalled:
             connection.close()
+
+
+def test_what_is_under_way_is_answered_before_the_end() -> None:
+    begun, answers = threading.Event(), []
+
+    def ask(port: int) -> None:
+        client = Client(port, MASTER)
+        answers.append(client("POST", "/functions/slow"))
+        client.close()
+
+    def release_when_nobody_else_gets_in(port: int) -> None:
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:
+                socket.create_connection(("127.0.0.1", port), timeout=20).close()
+        ended.set()
+
+    ended = threading.Event()
+    with parsekit.open() as engine:
+
+        @engine.cloud.define("slow")
+        def slow(request: Any) -> str:
+            begun.set()
+            return "done" if ended.wait(20) else "the server did not stop listening"
+
+        with running(create_app(engine, app_id="app", master_key="m")) as port:
+            asking = threading.Thread(target=ask, args=(port,))
+            asking.start()
+            assert begun.wait(20)
+            releasing = threading.Thread(target=release_when_nobody_else_gets_in, args=(port,))
+            releasing.start()
+        asking.join(20)
+        releasing.join(20)
+    assert [answer.body for answer in answers] == [{"result": "done"}]
 
 
 def test_a_fault_of_our_own_says_nothing_of_itself(caplog: pytest.LogCaptureFixture) -> None:

@@ -162,7 +162,7 @@ class TestBatch:
         answers = call("POST", "/batch", {"requests": requests}).body
         assert ["success" in answers[0], answers[1]["error"]["code"]] == [True, 111]
         requests[0]["body"] = {"n": 3}
-        assert call("POST", "/batch", {"requests": requests, "transaction": True}).status == 500
+        assert call("POST", "/batch", {"requests": requests, "transaction": True}).status == 400
         assert call("GET", "/classes/A/a1").body["n"] == 2
 
     def test_the_size_may_be_limited(self) -> None:
@@ -211,7 +211,10 @@ class TestSchemas:
 
     def test_indexes(self, call: Caller) -> None:
         body = {"fields": {"s": {"type": "String"}}, "indexes": {"byS": {"s": 1}}}
-        assert call("POST", "/schemas/A", body, headers=MASTER).body["indexes"] == {"_id_": {"_id": 1}, "byS": {"s": 1}}
+        assert call("POST", "/schemas/A", body, headers=MASTER).body["indexes"] == {
+            "_id_": {"_id": 1},
+            "byS": {"s": 1},
+        }
         again = call("PUT", "/schemas/A", {"indexes": {"byS": {"s": -1}}}, headers=MASTER)
         assert again.body == {"code": 102, "error": "Index byS exists, cannot update."}
         unknown = call("PUT", "/schemas/A", {"indexes": {"byX": {"x": 1}}}, headers=MASTER)
