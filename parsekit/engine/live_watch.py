@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FileWatch"]
 
-_INTERVAL_S: Final = 0.012
+_INTERVAL_S: Final = 0.02
+_GRACE_S: Final = 0.006
+"""How long a commit is left to whoever in this process may have made it."""
 
 
 @final
@@ -42,7 +44,7 @@ class FileWatch:
             version = self._store.data_version()
             if version == seen:
                 continue
-            if self._stopping.wait(_INTERVAL_S):
+            if self._stopping.wait(_GRACE_S):
                 return
             seen = version
             self._committed()
