@@ -201,6 +201,12 @@ class LiveSocket:
         self._wake.set()
 
     async def _write(self) -> None:
+        try:
+            await self._send_for_ever()
+        finally:
+            self._room.set()  # nobody is left who would make room: let the reader find that the socket is closed
+
+    async def _send_for_ever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
