@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
 from parsekit.acl.principal import Principal
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "SignedIn"]
 
 _WRONG: Final = "Invalid username/password."
+
+_NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @final
@@ -180,6 +183,7 @@ class Accounts:
         email: Value = None,
         auth_data: Value = None,
         principal: Principal | None = None,
+        context: Mapping[str, Value] = _NO_CONTEXT,
     ) -> SignedIn:
         """Verify a password and begin a session. ``username`` may be the email address.
 
@@ -201,7 +205,7 @@ class Accounts:
                 self._check_age(connection, user_id)
                 if validated is not None:
                     store_auth_data(self, connection, user_id, stored, validated)
-                engine.hooks.around_session("beforeLogin", self.user(user_id), principal)
+                engine.hooks.around_session("beforeLogin", self.user(user_id), principal, context)
                 origin = created_with("login", "password")
                 return self.sessions.create(connection, user_id, origin, principal.installation_id)
 
@@ -209,7 +213,7 @@ class Accounts:
         engine.after_commit()
         echo = {} if validated is None else {"authDataResponse": dict(validated.response)}
         user = self.user(user_id, token)
-        engine.hooks.around_session("afterLogin", user, principal)
+        engine.hooks.around_session("afterLogin", user, principal, context)
         return SignedIn(user, token, echo=echo)
 
     def verify_password(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
 import attrs
@@ -52,6 +53,8 @@ _DURING: Final[dict[str, Operation]] = {
     "afterDelete": "delete",
 }
 _SET_BY_ENGINE: Final = frozenset({"objectId", "createdAt", "updatedAt", "className", "__type"})
+
+_NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
 
 @final
@@ -220,10 +223,18 @@ class EngineHooks:
 
     # -- users and functions -----------------------------------------------------------------------
 
-    def around_session(self, trigger: str, obj: PFObject, principal: Principal) -> None:
+    def around_session(
+        self,
+        trigger: str,
+        obj: PFObject,
+        principal: Principal,
+        context: Mapping[str, Value] = _NO_CONTEXT,
+    ) -> None:
         """Run ``beforeLogin``, ``afterLogin`` (``obj`` a user) or ``afterLogout`` (a session)."""
         if self.cloud.has(trigger, obj.class_name):
-            request = SaveRequest(caller=self.caller(principal), trigger_name=trigger, object=obj)
+            request = SaveRequest(
+                caller=self.caller(principal), trigger_name=trigger, context=dict(context), object=obj
+            )
             self._run(request, obj.class_name, principal)
 
     def call_function(

@@ -88,7 +88,7 @@ def create(call: Call, class_name: str) -> Response:
     )
     if not answer.created:
         return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
-    location = f"{call.options.mount}/classes/{class_name}/{answer.object_id}"
+    location = f"{call.options.base_url}/classes/{class_name}/{answer.object_id}"
     entry: dict[str, JSON] = {"objectId": answer.object_id, "createdAt": format_date(answer.created_at)}
     return Response(201, {**entry, **_echo(answer.echo)}, {"Location": location})
 

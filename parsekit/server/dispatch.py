@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, final
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import attrs
 
@@ -177,6 +177,19 @@ def _captured(found: Found | None) -> dict[str, str]:
     return {} if found is None else {name: unquote(part) for name, part in found.captures.items()}
 
 
+def _is_form(request: Request) -> bool:
+    return (
+        request.headers.get("content-type", "").partition(";")[0].strip()
+        == "application/x-www-form-urlencoded"
+    )
+
+
+def _form(text: bytes) -> dict[str, JSON]:
+    """The fields of a form, as Express's parser gives them: text, or a list where a name comes again."""
+    fields = parse_qs(text.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[0] if len(values) == 1 else list(values) for name, values in fields.items()}
+
+
 def _json_body(request: Request) -> dict[str, JSON]:
     """The body as a JSON object.
 
@@ -186,6 +199,8 @@ def _json_body(request: Request) -> dict[str, JSON]:
     text = request.body.strip()
     if not text:
         return {}
+    if _is_form(request) and not text.startswith((b"{", b"[")):
+        return _form(text)
     try:
         body = loads(text)
     except InvalidJsonError as error:

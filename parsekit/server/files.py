@@ -49,8 +49,7 @@ def file_url(options: ServerOptions, name: str) -> str:
             old = "files.parse.com"
         if old is not None:
             return f"http://{old}/{options.file_key}/{quote(name, safe='')}"
-    base = options.public_url or options.server_url or options.mount
-    return f"{base}/files/{options.app_id}/{'/'.join(quote(part, safe='') for part in name.split('/'))}"
+    return f"{options.base_url}/files/{options.app_id}/{'/'.join(quote(part, safe='') for part in name.split('/'))}"
 
 
 # --- uploads ---

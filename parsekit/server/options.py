@@ -228,3 +228,8 @@ class ServerOptions:
     rate_limit: tuple[RateLimit, ...] = ()
     security: SecurityOptions = attrs.field(factory=SecurityOptions)
     enable_sanitized_error_response: bool = True
+
+    @property
+    def base_url(self) -> str:
+        """What the URLs of files and ``Location`` begin with: as much of the mount's URL as is known."""
+        return self.public_url or self.server_url or self.mount

@@ -31,15 +31,16 @@ def _sign_up(call: Call) -> Response:
         updated_at=body.updated_at,
         context=call.context,
     )
-    if not signed.created:
-        return Response(200, _signed_in(call, signed))
     user = signed.user
+    location = {"Location": f"{call.options.base_url}/users/{user.object_id}"}
+    if not signed.created:
+        return Response(200, _signed_in(call, signed), location)
     assert user.created_at is not None
     entry: dict[str, JSON] = {"objectId": user.object_id, "createdAt": format_date(user.created_at)}
     entry.update({key: encode_value(value) for key, value in signed.echo.items()})
     if signed.token is not None:
         entry["sessionToken"] = signed.token
-    return Response(201, entry, {"Location": f"{call.options.mount}/classes/_User/{user.object_id}"})
+    return Response(201, entry, location)
 
 
 def _signed_in(call: Call, signed: SignedIn) -> dict[str, JSON]:
@@ -65,6 +66,7 @@ def _log_in(call: Call) -> Response:
         email=given.get("email"),
         auth_data=call.body.get("authData"),
         principal=call.principal,
+        context=call.context,
     )
     return Response(200, _signed_in(call, signed))
 
