@@ -61,7 +61,8 @@ class _Includes:
 
     def _found(self, wanted: _Wanted, path: str) -> dict[Pointer, PFObject]:
         found: dict[Pointer, PFObject] = {}
-        keys, exclude_keys = _below(self._state.keys, path), _below(self._state.exclude_keys, path)
+        keys = tuple(dict.fromkeys(key.partition(".")[0] for key in _below(self._state.keys, path)))
+        exclude_keys = tuple(key for key in _below(self._state.exclude_keys, path) if "." not in key)
         for class_name, ids in wanted.items():
             by_ids = Constraint("objectId", "$in", tuple(ids))
             query = QueryState(class_name, by_ids, keys=keys or None, exclude_keys=exclude_keys)

@@ -128,7 +128,7 @@ _keys = st.sampled_from(
     [*FIELD_VALUES, "objectId", "createdAt", "nope", "o.k", "o.j.k", "a.0", "a.k", "p.x", "n.x"]
 )
 _arguments = st.one_of(
-    scalars, points, st.sampled_from([b"a"]), st.sampled_from(["a.txt"]).map(FileReference)
+    scalars, thing_pointers, points, st.sampled_from([b"a"]), st.sampled_from(["a.txt"]).map(FileReference)
 )
 _patterns = st.builds(
     RegexPattern,
@@ -218,8 +218,14 @@ def sub_constraints(draw: st.DrawFn) -> Constraint:
         return Constraint(
             "", "$relatedTo", RelatedTo(Pointer("Thing", draw(st.sampled_from(["x0", "x1"]))), "r")
         )
-    op = draw(st.sampled_from(["$eq", "$ne"]))
-    return Constraint("r", op, draw(maker_pointers))
+    if draw(st.booleans()):
+        return Constraint("r", draw(st.sampled_from(["$eq", "$ne"])), draw(maker_pointers))
+    op = draw(st.sampled_from(["$eq", "$ne", "$in", "$nin", "$exists", "$gt", "$all"]))
+    if op == "$exists":
+        return Constraint("r", op, draw(st.booleans()))
+    if op in ("$in", "$nin", "$all"):
+        return Constraint("r", op, tuple(draw(st.lists(st.one_of(maker_pointers, numbers), max_size=3))))
+    return Constraint("r", op, draw(st.one_of(scalars, points)))
 
 
 leaves = st.one_of(constraints(), constraints(), constraints(), geo_constraints())

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import parsekit
 from parsekit import Dialect, ParseError, Principal
 from parsekit.operations import AddRelation, OperationSet, Set
-from parsekit.query.ast import And, Constraint, Near
+from parsekit.query.ast import And, Constraint, Near, Nor
 from parsekit.query.evaluate import count_objects, find_objects
 from parsekit.query.state import QueryState
 from parsekit.schema import ClassSchema, Field, Schema
@@ -226,7 +226,8 @@ def test_l1_sub_queries_and_relations_under_ios(
 def test_l1_sub_queries_and_relations(
     engine: parsekit.ParseEngine, world: World, where: Constraint, other: Any, negate: bool
 ) -> None:
-    agree(engine, world, QueryState("Thing", where if negate else And((other, where)), limit=100))
+    agree(engine, world, QueryState("Thing", Nor((where,)) if negate else And((other, where)), limit=100))
+    agree(engine, world, QueryState("Thing", where, limit=100))
 
 
 @given(world=worlds, where=geo_constraints(), center=points, radians=st.sampled_from([None, 0.0, 0.2, 2.0]))

@@ -9,6 +9,7 @@ import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.policy import Access
 from parsekit.engine.views import PrincipalView, Reading
+from parsekit.query.keys import INCLUDE_ALL
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ClassLayout
 
@@ -33,19 +34,27 @@ class Asking:
 
 
 def with_all_includes(state: QueryState, layout: ClassLayout) -> QueryState:
-    """``*`` spelled out: every Pointer and Array; what is included is also selected (RestQuery.handleIncludeAll)."""
-    if "*" not in state.include:
+    """Every Pointer and Array spelled out, one level; what is included is also selected.
+
+    Beside an include of ``*`` no other paths count, nor do those that dotted ``keys`` ask for; beside the option
+    ``includeAll`` they do (RestQuery.handleIncludeAll).
+    """
+    if INCLUDE_ALL in state.include:
+        besides = [path for path in state.include if path != INCLUDE_ALL]
+    elif "*" in state.include:
+        besides = ["*"]
+    else:
         return state
     pointers = [key for key, field in layout.schema.fields.items() if field.type in ("Pointer", "Array")]
-    include = dict.fromkeys([*pointers, *(path for path in state.include if path != "*")])
     keys = None if state.keys is None else tuple(dict.fromkeys([*state.keys, *pointers]))
-    return attrs.evolve(state, include=tuple(include), keys=keys)
+    return attrs.evolve(state, include=tuple(dict.fromkeys([*pointers, *besides])), keys=keys)
 
 
 def selected_columns(state: QueryState, access: Access, layout: ClassLayout) -> frozenset[str] | None:
     """The keys to read: those asked for, those that always come, and those that decide what is hidden."""
     if state.keys is None and not state.exclude_keys:
         return None
-    asked = layout.columns.keys() if state.keys is None else {key.partition(".")[0] for key in state.keys}
-    excluded = {key for key in state.exclude_keys if "." not in key}
-    return frozenset((asked - excluded) | _ALWAYS_RETURNED | access.deciding_fields)
+    # of keys asked for those are left out that are excluded word for word (RestQuery.handleExcludeKeys)
+    named = layout.columns.keys() if state.keys is None else state.keys
+    asked = {key.partition(".")[0] for key in named if key not in state.exclude_keys}
+    return frozenset(asked | _ALWAYS_RETURNED | access.deciding_fields)

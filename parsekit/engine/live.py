@@ -241,7 +241,9 @@ class LiveQueries:
         self.position = self._engine.outbox.last_sequence = self._last_sequence()
         self._engine.on_changes(self._committed)
         if self._shared:
-            self._reader.images("_User", [""])  # what a first statement costs is paid here, not by the first event
+            self._reader.images(
+                "_User", [""]
+            )  # what a first statement costs is paid here, not by the first event
             self._watch = FileWatch(self._engine.store, self._foreign)
 
     # -- what was committed --------------------------------------------------------------------------

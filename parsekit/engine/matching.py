@@ -44,6 +44,7 @@ from parsekit.query.ast import (
 from parsekit.query.dialect import Dialect
 from parsekit.query.evaluate import page
 from parsekit.query.failing import Failures
+from parsekit.query.keys import INCLUDE_ALL
 from parsekit.query.matcher import compile_predicate
 from parsekit.query.ordering import is_simple_order_key, sort_objects
 from parsekit.query.paths import real_key
@@ -340,7 +341,8 @@ class DialectReads:
         return [] if division is None else list(map(row_of, self._objects(division, PFObject)))
 
     def _include(self, objects: list[PFObject], state: QueryState, view: PrincipalView) -> None:
-        paths = tuple(path for path in state.include if path != "*")  # iOS takes "*" for a key of that name
+        # iOS takes "*" for a key of that name
+        paths = tuple(path for path in state.include if path not in ("*", INCLUDE_ALL))
         if paths:
             asked = QueryState(state.class_name, include=paths)
             attach_includes(objects, asked, lambda query, ids: self._reads.included(query, ids, view))

@@ -19,7 +19,18 @@ from parsekit.engine.asking import Asking
 from parsekit.engine.views import PrincipalView
 from parsekit.errors import ParseError
 from parsekit.object_state import ResultContext, ResultShape
-from parsekit.query.ast import And, Constraint, KeyOfQuery, Node, Nor, Op, Or, RelatedTo, RelativeTime
+from parsekit.query.ast import (
+    And,
+    Constraint,
+    KeyOfQuery,
+    Node,
+    Nor,
+    Op,
+    Or,
+    RelatedTo,
+    RelativeTime,
+    constraints_of,
+)
 from parsekit.query.plan import shape_of
 from parsekit.query.relative_time import resolve
 from parsekit.query.state import QueryState
@@ -62,8 +73,6 @@ class Preparation:
             InvalidJsonError: 107, an argument that the field's type does not allow.
             OperationForbiddenError: 119, a hidden field is used, here or in a sub-query.
         """
-        fields = asking.layout.schema.fields
-        check_against_schema(state.where, lambda key: fields[key].type if key in fields else None)
         view = asking.view
         absolute = attrs.evolve(state, where=self._now(state.where))
 
@@ -73,7 +82,18 @@ class Preparation:
         guarded = guard_query(
             absolute, view.principal, access_of, lambda related: self.may_traverse(related, view)
         )
+        self._check_types(state)
         return attrs.evolve(guarded, where=self._filled(guarded.where, view, fill=fill))
+
+    def _check_types(self, query: QueryState) -> None:
+        """Hold the arguments of a query and of its sub-queries, these first, to the types of their fields."""
+        for leaf in constraints_of(query.where):
+            inner = leaf.argument.query if isinstance(leaf.argument, KeyOfQuery) else leaf.argument
+            if isinstance(inner, QueryState):
+                self._check_types(self.redirected(inner))
+        schema = self._store.catalog.schema.get(query.class_name)
+        fields = {} if schema is None else schema.fields
+        check_against_schema(query.where, lambda key: fields[key].type if key in fields else None)
 
     def _now(self, node: Node) -> Node:
         """The tree with relative times made absolute, and sub-queries sent to the class that they redirect to."""

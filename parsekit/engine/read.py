@@ -17,10 +17,11 @@ import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of
+from parsekit.acl.system import system_refusal
 from parsekit.engine.asking import Asking, selected_columns, with_all_includes
 from parsekit.engine.preparing import Preparation
 from parsekit.engine.views import PrincipalView, Views
-from parsekit.errors import ObjectNotFoundError
+from parsekit.errors import ObjectNotFoundError, ParseError
 from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.object import PFObject, hydrate
 from parsekit.object_including import attach_includes
@@ -189,6 +190,8 @@ class ReadPath:
         operation: Operation,
         hooks: FindHooks | None,
     ) -> list[Any]:
+        if state.limit == 0 and not any(map(_asks, constraints_of(state.where))):
+            return self._nothing(state, principal, operation)
         asking = self.asking(state.class_name, principal, operation)
         if asking is None:
             return []
@@ -200,6 +203,24 @@ class ReadPath:
         with nullcontext() if hooks is not None else self._store.snapshot():
             compiled, rows = self._run(state, "find", asking, limit)
             return self.objects(state, compiled, rows, asking, kind, hooks)
+
+    def _nothing(self, state: QueryState, principal: Principal, operation: Operation) -> list[Any]:
+        """The answer to a limit of 0: nothing is read, and no class-level permission asked for (RestQuery.runFind).
+
+        Raises what is refused before: classes for masters only, classes that may not be made, fields that are hidden.
+        """
+        refusal = system_refusal(state.class_name, operation, principal)
+        if refusal is not None:
+            raise refusal
+        if self._store.catalog.layout(state.class_name) is None:
+            self._engine.check_class_exists(state.class_name, principal)
+            return []
+        try:
+            access = self._views.of(principal).reading(state.class_name, operation).access
+        except ParseError:
+            return []
+        check_query_fields(state, access, principal)
+        return []
 
     def _count(self, state: QueryState, principal: Principal) -> int:
         asking = self.asking(state.class_name, principal, "count")

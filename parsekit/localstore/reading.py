@@ -20,6 +20,7 @@ from parsekit.object_including import attach_includes
 from parsekit.query.ast import And, Constraint, describe
 from parsekit.query.dialect import Dialect
 from parsekit.query.evaluate import page
+from parsekit.query.keys import INCLUDE_ALL
 from parsekit.query.matcher import compile_predicate
 from parsekit.query.ordering import sort_objects
 from parsekit.query.state import QueryState
@@ -198,11 +199,11 @@ class Reading:
         return objects
 
     def _attach(self, objects: list[PFObject], state: QueryState) -> None:
-        if "*" in state.include:
+        if "*" in state.include or INCLUDE_ALL in state.include:
             layout = self._store.catalog.layouts[state.class_name]
             fields = layout.schema.fields.items()
             pointers = [key for key, field in fields if field.type in ("Pointer", "Array", "Mixed")]
-            rest = [path for path in state.include if path != "*"]
+            rest = [path for path in state.include if path not in ("*", INCLUDE_ALL)]
             state = attrs.evolve(state, include=tuple(dict.fromkeys([*pointers, *rest])))
         if state.include:
             attach_includes(objects, state, lambda query, _ids: self.by_ids(query))

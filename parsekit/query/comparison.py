@@ -231,9 +231,21 @@ def comparison_test(op: str, argument: Value, rules: Dialect, path: Sequence[str
     if rules.typed_fields_as_stored and isinstance(
         argument, Pointer | PFGeoPoint | FileReference | PFPolygon
     ):
-        stored = _bracketed_element(op, stored_form(argument), rules)
-        return any_value(element, path, rules, key, field=lambda value: stored(stored_form(value)))
+        return _as_stored(op, argument, element, rules) if not path else any_value(element, path, rules, key)
     return _lift(element, rules, path, key)
+
+
+def _as_stored(op: str, argument: Value, element: Test, rules: Dialect) -> Test:
+    """A range operator with a typed argument: a field is compared with the text or pair that MongoTransform makes,
+    the elements of an Array with the object that they hold."""
+    stored = _bracketed_element(op, stored_form(argument), rules)
+
+    def test(value: Value | Missing) -> bool:
+        if isinstance(value, list):
+            return any(map(element, value)) or element(value)
+        return stored(stored_form(value))
+
+    return test
 
 
 def _flattened(members: Iterable[Value], rules: Dialect) -> list[Value]:

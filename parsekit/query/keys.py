@@ -23,6 +23,7 @@ from parsekit.query.state import OrderKey, QueryState
 __all__ = [
     "ALWAYS_RETURNED",
     "CLIENT_KEYS",
+    "INCLUDE_ALL",
     "MASTER_KEYS",
     "SCORE",
     "check_key",
@@ -37,6 +38,9 @@ __all__ = [
 
 ALWAYS_RETURNED: Final = ("objectId", "createdAt", "updatedAt", "ACL")
 """The keys that every result has, whatever its projection says."""
+
+INCLUDE_ALL: Final = "**"
+"""Stands among the includes of a query for REST's option ``includeAll``; ``*`` there is an include of that name."""
 
 CLIENT_KEYS: Final = frozenset({"_rperm", "_wperm"})
 """Internal names that anybody's conditions may use."""
@@ -122,11 +126,15 @@ def split_names(text: str) -> tuple[str, ...]:
 
 
 def include_paths(state: QueryState) -> tuple[str, ...]:
-    """Every path that a query includes, shorter ones first; ``*`` among them asks for all pointers.
+    """Every path that a query includes, shorter ones first; with ``*`` among them no others (RestQuery).
 
     ``a.b`` includes ``a`` as well. A dotted name in ``keys`` or ``exclude_keys`` includes the path above it,
     since there would be nothing to project otherwise (RestQuery).
     """
+    if (
+        "*" in state.include
+    ):  # what ``with_all_includes`` wrote in its place, and nothing that ``keys`` would add
+        return tuple(path for path in state.include if path != "*")
     forced = [name.rpartition(".")[0] for name in (*(state.keys or ()), *state.exclude_keys)]
     found: dict[str, None] = {}
     for path in (*state.include, *forced):

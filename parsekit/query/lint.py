@@ -22,6 +22,7 @@ import attrs
 from parsekit.query.ast import Constraint, KeyOfQuery, Node, RelatedTo, constraints_of
 from parsekit.query.dialect import Dialect
 from parsekit.query.dialect_rules import RULES, Trial, Verdict
+from parsekit.query.keys import INCLUDE_ALL
 from parsekit.query.order_trial import order_rules
 from parsekit.query.ordering import near_constraint
 from parsekit.query.probes import ALWAYS_PRESENT, described, order_values, probes_of
@@ -258,7 +259,7 @@ def _lint_options(state: QueryState) -> Iterator[Finding]:
         yield _plain_finding("default_limit", "no limit")
     if state.keys is not None or state.exclude_keys:
         yield _plain_finding("projects", "select_keys" if state.keys is not None else "exclude_keys")
-    if "*" in state.include:
+    if "*" in state.include or INCLUDE_ALL in state.include:
         yield _plain_finding("include_all", "include_all")
-    if any(path != "*" for path in state.include):
+    if any(path not in ("*", INCLUDE_ALL) for path in state.include):
         yield _plain_finding("include_may_fail", "include_key")

@@ -154,7 +154,11 @@ def compile_predicate(node: Node, rules: Dialect, lookup: Lookup | None = None) 
         EngineError: the tree needs a ``lookup`` and none was given.
         ParseError: as ``compile_test``; from the predicate also what a sub-query raises.
     """
-    builder = _Builder(rules, lookup)
+    return _compiled(node, rules, lookup, under_nor=False)
+
+
+def _compiled(node: Node, rules: Dialect, lookup: Lookup | None, *, under_nor: bool) -> Predicate:
+    builder = _Builder(rules, lookup, under_nor=under_nor)
     expression = builder.expression(node, 0)
     return _factory(expression, len(builder.bound))(*builder.bound)
 
@@ -175,9 +179,10 @@ def _factory(expression: str, count: int) -> Callable[..., Predicate]:
 class _Builder:
     """Writes the expression of a tree and collects the constants it names ``c0``, ``c1``, ..."""
 
-    def __init__(self, rules: Dialect, lookup: Lookup | None) -> None:
+    def __init__(self, rules: Dialect, lookup: Lookup | None, *, under_nor: bool) -> None:
         self._rules = rules
         self._lookup = lookup
+        self._under_nor = under_nor
         self.bound: list[object] = []
 
     def bind(self, constant: object) -> str:
@@ -200,7 +205,10 @@ class _Builder:
             case Or():
                 return self._group(node.children, "or", "any", depth)
             case Nor():
-                return f"(not {self._group(node.children, 'or', 'any', depth)})"
+                outside, self._under_nor = self._under_nor, True
+                text = f"(not {self._group(node.children, 'or', 'any', depth)})"
+                self._under_nor = outside
+                return text
             case Constant():
                 return repr(node.value)
             case AclTest():
@@ -214,7 +222,9 @@ class _Builder:
         if len(children) <= _WIDEST and depth < _DEEPEST and len(self.bound) < _LARGEST:
             parts = [self.expression(child, depth + 1) for child in children]
             return parts[0] if len(parts) == 1 else f"({f' {word} '.join(parts)})"
-        predicates = tuple(compile_predicate(child, self._rules, self._lookup) for child in children)
+        predicates = tuple(
+            _compiled(child, self._rules, self._lookup, under_nor=self._under_nor) for child in children
+        )
         return f"{quantifier}(p(o) for p in {self.bind(predicates)})"
 
     def _constraint(self, leaf: Constraint) -> str:
@@ -229,6 +239,8 @@ class _Builder:
             argument = resolve_relative_time(argument, self.lookup("$relativeTime").now())
         test = self._test(leaf, argument, tuple(rest), first)
         if self._lookup is not None and not rest and self._lookup.is_relation(first):
+            if self._under_nor and self._rules.typed_fields_as_stored:
+                return f"{self.bind(test)}(M)"  # Parse Server looks for relations under $or and $and only
             return f"{self.bind(relation_field_test(leaf, self._lookup, test, self._rules))}(o)"
         if self._rules.row_dates_are_text and first in ("createdAt", "updatedAt"):
             return f"{self.bind(_of_date_text(test))}(g({first!r}, M))"

@@ -168,6 +168,8 @@ def relation_field_test(constraint: Constraint, lookup: Lookup, plain: Test, rul
     """
     owners: list[Collection[str]] = []
     negated = constraint.op in ("$ne", "$nin", "$notInQuery")
+    if constraint.op == "$ne" and not _is_truthy(constraint.argument):
+        negated = False  # reduceInRelation tells operators by the truth of their arguments
 
     def owns(candidate: Mapping[str, Value]) -> bool:
         if not owners:
@@ -183,6 +185,10 @@ def relation_field_test(constraint: Constraint, lookup: Lookup, plain: Test, rul
         return owns(candidate) if isinstance(value, RelationReference) else plain(value)
 
     return test
+
+
+def _is_truthy(argument: Value) -> bool:
+    return bool(argument) or isinstance(argument, list | dict | Pointer)
 
 
 def _relation_members(constraint: Constraint, lookup: Lookup) -> list[str]:

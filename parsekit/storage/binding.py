@@ -33,6 +33,7 @@ __all__ = [
     "prefix_high",
     "prefix_low",
     "qualified_id",
+    "truth",
 ]
 
 ACL_READ: Final = -1
@@ -106,6 +107,11 @@ def pointer_id(item: Value) -> Any:
     return item.object_id if isinstance(item, Pointer) else None
 
 
+def truth(value: Value) -> bool:
+    """Whether a text, number or boolean is true to JavaScript."""
+    return bool(value)
+
+
 def ascii_prefix(text: Value) -> str:
     """The ASCII characters at the beginning of a text."""
     return "".join(takewhile(str.isascii, text))
@@ -133,6 +139,7 @@ CONVERSIONS: Final[dict[str, Conversion]] = {
     "id": object_id,
     "qualified id": qualified_id,
     "pointer id": pointer_id,
+    "truth": truth,
     "ascii prefix": ascii_prefix,
     "prefix low": prefix_low,
     "prefix high": prefix_high,

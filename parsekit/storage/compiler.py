@@ -65,6 +65,7 @@ class Compiler:
         self.residual: list[str] = []
         self.notes: list[str] = []
         self._aliases = 0
+        self.under_none = False
 
     # -- what operators use ----------------------------------------------------------------------
 
@@ -93,7 +94,9 @@ class Compiler:
         if layout is None or column is None or len(column.names) != 1:
             return None
         alias = self.alias()
+        outside, self.under_none = self.under_none, False
         where = self.where(layout, alias, normalize(plan.where))
+        self.under_none = outside
         return nodes.select([nodes.column(column.name, alias)], nodes.table(layout.table, alias), where)
 
     # -- conditions ------------------------------------------------------------------------------
@@ -112,7 +115,10 @@ class Compiler:
             return exp.Boolean(this=node.value)
         if isinstance(node, PlanAcl):
             return self._acl(alias, node)
+        outside = self.under_none
+        self.under_none = outside or isinstance(node, PlanNone)
         parts = [self.condition(layout, alias, child) for child in node.children]
+        self.under_none = outside
         if isinstance(node, PlanAll):
             return nodes.all_of(parts)
         if isinstance(node, PlanAny):

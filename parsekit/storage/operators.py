@@ -24,6 +24,7 @@ from parsekit.storage.binding import (
     prefix_high,
     prefix_low,
     qualified_id,
+    truth,
 )
 from parsekit.storage.layout import ClassLayout, Column, join_table
 from parsekit.storage.narrowing import dotted_equal, full_text, in_area
@@ -65,6 +66,9 @@ def leaf_expression(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
     root, _, rest = leaf.key.partition(".")
     column = layout.columns.get(root)
     if column is not None and column.field.type == "Relation" and not rest:
+        if compiler.under_none and compiler.rules.typed_fields_as_stored:
+            # Parse Server looks for relations under $or and $and only; elsewhere no document has such a key
+            return residual(compiler, layout, alias, None, leaf, ())
         return _relation_field(compiler, layout, alias, leaf)
     if column is not None and not rest and column.field.type in _KIND_OF_TYPE:
         translate = _NATIVE.get(leaf.op)
@@ -153,12 +157,30 @@ def _compare(
     if kind not in _SCALARS or _bare_id(rules, column, kind):
         return None
     possible, convert = _converter(rules, column, leaf.parameter)
+    if not possible and kind == "pointer" and rules.typed_fields_as_stored:
+        return _compare_with_text_of_pointer(compiler, alias, column, leaf)
     if not possible:
         return None if rules.mismatch_raises else exp.Boolean(this=False)
     if kind == "string" and rules.string_order != "code-point":
         return _compare_text(compiler, layout, alias, column, leaf)
     cell = nodes.column(column.name, alias)
     return _COMPARISONS[leaf.op](this=cell, expression=compiler.bind(leaf.parameter.index, convert))
+
+
+def _compare_with_text_of_pointer(
+    compiler: Compiler, alias: str, column: Column, leaf: PlanLeaf
+) -> exp.Expression:
+    """A pointer of another class than the field's, or to a field of texts: ``Class$id`` is compared as a text."""
+    cell = nodes.column(column.name, alias)
+    target = column.field.target
+    if column.field.type == "String":
+        return _COMPARISONS[leaf.op](this=cell, expression=compiler.bind(leaf.parameter.index, qualified_id))
+    if column.field.type != "Pointer" or target is None:
+        return exp.Boolean(this=False)
+    # the classes decide: one text is not the beginning of the other
+    before = f"{target}$" < f"{leaf.parameter.detail}$"
+    holds = before == (leaf.op in ("$lt", "$lte"))
+    return _is_not_null(cell) if holds else exp.Boolean(this=False)
 
 
 def _compare_text(
@@ -313,16 +335,16 @@ def _relation_field(compiler: Compiler, layout: ClassLayout, alias: str, leaf: P
     if parameter.kind == "query":
         raise NeedsResults
     index = parameter.index
-    if leaf.op == "$exists":
-        return exp.Boolean(this=bool(parameter.detail))
     bound: exp.Expression | list[exp.Expression]
     if leaf.op in ("$eq", "$ne") and parameter.kind == "pointer":
         bound = compiler.bind(index, object_id)
     elif leaf.op in ("$in", "$nin") and parameter.kind == "list":
         arity = parameter.detail[1]
         bound = [compiler.bind(index, Picked(pointer_id, position)) for position in range(arity)]
+    elif leaf.op == "$ne" and parameter.kind in ("string", "number", "boolean"):
+        return compiler.bind(index, truth)  # reduceInRelation tells operators by the truth of their arguments
     else:
-        return exp.Boolean(this=False)
+        return exp.Boolean(this=leaf.op == "$ne" and parameter.kind != "null")
     ids = _member_ids(compiler, join_table(layout.class_name, leaf.key), "owningId", "relatedId", bound)
     found = exp.In(this=nodes.column("objectId", alias), query=exp.Subquery(this=ids))
     return nodes.not_true(found) if leaf.op in ("$ne", "$nin") else found

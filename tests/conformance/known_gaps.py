@@ -13,7 +13,6 @@ QUERY_GAPS: Final[dict[str, str]] = {
     "q-2103": "recorded on PostgreSQL, which orders missing values last; parsekit follows MongoDB's order",
     "q-4500": _LOST_INCLUDE,
     "q-4541": _LOST_INCLUDE,
-    "q-4625": _LOST_INCLUDE,
 }
 
 SCENARIO_GAPS: Final[dict[tuple[str, int], str]] = {

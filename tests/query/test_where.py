@@ -32,7 +32,7 @@ from parsekit.query.ast import (
     RelativeTime,
     TextSearch,
 )
-from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS, include_paths
+from parsekit.query.keys import CLIENT_KEYS, INCLUDE_ALL, MASTER_KEYS, include_paths
 from parsekit.query.relative_time import resolve_relative_time
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.query.where import (
@@ -442,7 +442,8 @@ def test_deep_nesting_is_refused_and_not_a_crash():
         ({"f": {}}, "String", None),
         ({"f": {"$gt": {}}}, "String", 107),
         ({"f": {"__type": "Date"}}, "Date", None),
-        ({"f": {"__type": "Relation", "className": "C"}}, "Relation", 107),
+        ({"f": {"__type": "Relation", "className": "C"}}, "Relation", None),
+        ({"f": {"x": 1}}, "Relation", None),
         ({"f": {"$gt": {"$relativeTime": "now"}}}, "Number", 107),
         ({"f": {"$gt": {"$relativeTime": "now"}}}, "Date", None),
         ({"f": {"$gt": {"$relativeTime": "now"}}}, None, None),
@@ -570,7 +571,7 @@ def test_projections_and_includes():
     assert parameters(keys="").keys == ()
     assert parameters().keys is None
     assert parameters(include="a,*").include == ("*",)
-    assert parameters(include="a", includeAll=True).include == ("a", "*")
+    assert parameters(include="a", includeAll=True).include == ("a", INCLUDE_ALL)
     assert parameters(include=5).include == ("5",)
 
 

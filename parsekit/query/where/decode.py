@@ -48,7 +48,7 @@ from parsekit.query.ast import (
 )
 from parsekit.query.keys import CLIENT_KEYS, check_key, decode_order, js_number, js_text, split_names
 from parsekit.query.state import QueryState
-from parsekit.query.where.arguments import READERS, atom, equal_to, truthy
+from parsekit.query.where.arguments import RAW_KEYS, READERS, atom, equal_to, truthy
 from parsekit.query.where.geo_json import DISTANCE_OPERATORS
 from parsekit.values import Pointer, Value
 
@@ -74,6 +74,9 @@ class QueryLimits:
 _LOGICAL: Final[dict[str, type[And] | type[Or] | type[Nor]]] = {"$or": Or, "$and": And, "$nor": Nor}
 _SUBQUERIES: Final = ("$select", "$dontSelect", "$inQuery", "$notInQuery")
 _UNITED: Final = ("$in", "$inQuery", "$select")
+_PARSE_ONLY: Final = frozenset({"$containedBy", "$text"})
+"""Operators that MongoTransform writes in other words, but not under ``RAW_KEYS``."""
+
 _REGEX_OPTIONS: Final = frozenset("imxsu")
 
 
@@ -172,19 +175,22 @@ class _Decoder:
             check_key(key, self.special_keys)
 
     def branch(self, query: dict[str, JSON]) -> Node:
-        children: list[Node] = []
+        children: dict[str, list[Node]] = {}
         for key, value in query.items():
-            if key in _LOGICAL:
-                children.append(_LOGICAL[key](tuple(self.branch(part) for part in _parts(key, value))))
-            elif key == "$relatedTo":
-                children.append(Constraint("", "$relatedTo", _related(value)))
-            elif key == "ACL":
-                # Only a falsy value comes this far. No document has a field of that name, so that null
-                # matches all.
-                children.append(Constant(value is None))
-            else:
-                children.extend(self.conditions(key, value))
-        return _all(children)
+            children[_place(key, value)] = list(self.part(key, value))
+        return _all([node for nodes in children.values() for node in nodes])
+
+    def part(self, key: str, value: JSON) -> Iterator[Node]:
+        """What one entry of a query asks."""
+        if key in _LOGICAL:
+            yield _LOGICAL[key](tuple(self.branch(part) for part in _parts(key, value)))
+        elif key == "$relatedTo":
+            yield Constraint("", "$relatedTo", _related(value))
+        elif key == "ACL":
+            # Only a falsy value comes this far. No document has a field of that name, so that null matches all.
+            yield Constant(value is None)
+        else:
+            yield from self.conditions(key, value)
 
     def conditions(self, key: str, value: JSON) -> Iterator[Node]:
         if not isinstance(value, dict):
@@ -200,6 +206,8 @@ class _Decoder:
         yield from self.operators(key, operators)
 
     def operators(self, key: str, operators: dict[str, JSON]) -> Iterator[Node]:
+        if key in RAW_KEYS and not _PARSE_ONLY.isdisjoint(operators):
+            raise _database_refusal(f"{key} is compared by MongoDB itself, which has no such operator")
         found: dict[str, Constraint] = {}
         # In MongoTransform's order, which decides what is complained of first.
         for op in sorted(operators, reverse=True):
@@ -209,10 +217,17 @@ class _Decoder:
         if not found:
             yield Constraint(key, "$eq", {})  # an empty $geoWithin leaves an empty document to compare with
             return
+        contained = found.pop("$containedBy", None)
         united = tuple(found[op] for op in _UNITED if op in found)
-        if len(united) > 1:
-            yield Or(united)
-        yield from (found[op] for op in operators if op in found and not (len(united) > 1 and op in _UNITED))
+        nodes: list[Node] = [Or(united)] if len(united) > 1 else []
+        nodes += [found[op] for op in operators if op in found and not (len(united) > 1 and op in _UNITED)]
+        if contained is None:
+            yield from nodes
+        elif not nodes:
+            yield contained
+        else:
+            # MongoTransform writes {$nor: [{key: {$elemMatch: {$nin: [...]}, and the rest}}]}: all of it is negated
+            yield Nor((And((*nodes, Nor((contained,)))),))
 
     def argument(self, op: str, operators: dict[str, JSON]) -> _Argument | None:
         value = operators[op]
@@ -235,6 +250,12 @@ class _Decoder:
             raise InvalidJsonError(f"bad constraint: {op}")
         argument = reader(op, operators)
         return None if op == "$geoWithin" and argument is None else _Argument(argument)
+
+
+def _place(key: str, value: JSON) -> str:
+    """Where MongoTransform puts an entry: ``$containedBy`` makes it a ``$nor``, of which a query has one, the last."""
+    contained = isinstance(value, dict) and "$containedBy" in value and all(name[:1] == "$" for name in value)
+    return "$nor" if contained and key not in _LOGICAL else key
 
 
 @attrs.frozen(slots=True)

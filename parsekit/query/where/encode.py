@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from parsekit.codec import JSON, encode_value
 from parsekit.query.ast import And, Constant, Constraint, KeyOfQuery, Node, Nor, Or, RelativeTime
-from parsekit.query.keys import encode_order
+from parsekit.query.keys import INCLUDE_ALL, encode_order
 from parsekit.query.state import QueryState
 from parsekit.query.where.geo_json import encode_area, encode_box, encode_near
 
@@ -169,7 +169,8 @@ def encode_query(state: QueryState) -> dict[str, JSON]:
         "skip": state.skip or None,
         "keys": None if state.keys is None else ",".join(state.keys),
         "excludeKeys": ",".join(state.exclude_keys) or None,
-        "include": ",".join(state.include) or None,
+        "include": ",".join(path for path in state.include if path != INCLUDE_ALL) or None,
+        "includeAll": True if INCLUDE_ALL in state.include else None,
         "redirectClassNameForKey": state.redirect_key,
         "hint": state.hint,
         "comment": state.comment,

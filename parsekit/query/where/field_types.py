@@ -44,7 +44,7 @@ def _check(constraint: Constraint, kind: str | None) -> None:
         if kind not in (None, "Date"):
             raise InvalidJsonError("$relativeTime can only be used with Date field")
         return
-    if kind == "Array":
+    if kind in ("Array", "Relation"):  # a relation's constraint is gone before MongoTransform sees it
         return
     for value in _atoms(constraint):
         if _is_whole(value):

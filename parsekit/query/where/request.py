@@ -22,6 +22,7 @@ from parsekit.query.ast import ALWAYS
 from parsekit.query.keys import (
     ALWAYS_RETURNED,
     CLIENT_KEYS,
+    INCLUDE_ALL,
     check_order,
     decode_order,
     js_number,
@@ -149,7 +150,7 @@ def _include(value: JSON, everything: bool) -> tuple[str, ...]:
     paths = tuple(filter(None, map(_clean_path, _names(value) or ())))
     if "*" in paths:
         return ("*",)  # the other paths are forgotten (RestQuery)
-    return (*paths, "*") if everything else paths
+    return (*paths, INCLUDE_ALL) if everything else paths
 
 
 def _clean_path(path: str) -> str:
