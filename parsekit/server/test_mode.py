@@ -50,6 +50,7 @@ _FIXED: Final = "mountPath"
 _DEFAULTS: Final[Mapping[str, JSON]] = {
     "allowClientClassCreation": True,
     "allowCustomObjectId": True,
+    "fileUpload": {"enableForPublic": True, "enableForAnonymousUser": True},
     "liveQueryServerOptions": {
         "keyPairs": {}
     },  # as Parse Server: a live query is nobody's, whatever keys come

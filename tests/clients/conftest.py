@@ -79,7 +79,7 @@ def environment_of(url: str) -> dict[str, str]:
 def client_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A server in test mode, where uploads by anybody are allowed."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, "--test-mode", "--option", 'fileUpload={"enableForPublic": true}') as url:
+    with serving(log, "--test-mode") as url:
         yield environment_of(url)
 
 

@@ -70,8 +70,9 @@ def test_a_reset_is_quick(call: Client) -> None:
     assert sorted(durations_s)[len(durations_s) // 3] < 0.1
 
 
-def test_client_classes_and_ids_of_ones_own_are_allowed(call: Client) -> None:
+def test_client_classes_ids_of_ones_own_and_uploads_are_allowed(call: Client) -> None:
     assert call("POST", "/classes/Deal", {"objectId": "mine"}).status == 201
+    assert call("POST", "/files/a.txt", {"base64": "aGk="}).status == 201
 
 
 def test_options_hold_until_the_next_reset(call: Client) -> None:
