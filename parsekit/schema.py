@@ -119,13 +119,15 @@ class Field:
 class Index:
     """An index: ``keys`` are (field key, descending) pairs in order; a key may be a dotted path into an Object.
 
-    ``kind`` ``text`` serves ``$text`` on its one key; ``geo`` says only that there is a GeoPoint, which always has one.
+    ``kind`` ``text`` serves ``$text`` on its one key; ``geo`` says only that there is a GeoPoint, which always has one;
+    ``totals`` keeps how many objects there are per value of its first key, and the sums of its other keys, up to date
+    with every write, so that a board and a count need not look at the objects.
     """
 
     name: str
     keys: tuple[tuple[str, bool], ...]
     unique: bool = False
-    kind: Literal["plain", "text", "geo"] = "plain"
+    kind: Literal["plain", "text", "geo", "totals"] = "plain"
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ __all__ = [
 
 _CLASS_KEYS: Final = ("className", "fields", "indexes", "classLevelPermissions", "ownership")
 _ACCESSES: Final = ("read", "write")
-_DIRECTIONS: Final[dict[str, Value]] = {"text": "text", "geo": "2dsphere"}
+_DIRECTIONS: Final[dict[str, Value]] = {"text": "text", "geo": "2dsphere", "totals": "totals"}
 _FIELD_KEYS: Final = (
     "type",
     "targetClass",
@@ -275,9 +275,9 @@ def _indexes(
             continue
         keys = {key: direction for key, direction in entry.items() if key != "$unique"}
         for key, direction in keys.items():
-            if direction not in (1, -1, "text", "2dsphere"):
+            if direction not in (1, -1, "text", "2dsphere", "totals"):
                 problems.append(
-                    f'{place}.{name}.{key}: expected 1, -1, "text" or "2dsphere", got {direction!r}'
+                    f'{place}.{name}.{key}: expected 1, -1, "text", "2dsphere" or "totals", got {direction!r}'
                 )
         pairs = tuple((key, direction == -1) for key, direction in keys.items())
         indexes.append(
@@ -291,9 +291,11 @@ def _indexes(
     return tuple(indexes)
 
 
-def index_kind(directions: Iterable[Value]) -> Literal["plain", "text", "geo"]:
+def index_kind(directions: Iterable[Value]) -> Literal["plain", "text", "geo", "totals"]:
     """What kind of index the directions of its keys make."""
     given = list(directions)
+    if "totals" in given:
+        return "totals"
     return "text" if "text" in given else "geo" if "2dsphere" in given else "plain"
 
 

@@ -24,6 +24,7 @@ from parsekit.query.aggregate import (
     values_of,
 )
 from parsekit.query.aggregate.pushdown import matched_first, plain_group
+from parsekit.query.ast import ALWAYS
 from parsekit.query.paths import stored_form
 from parsekit.query.plan import NotSimple, shape_of
 from parsekit.query.state import QueryState
@@ -85,8 +86,10 @@ class Aggregation:
         if not can_group(layout, grouping):
             return None
         try:
-            shape, values = shape_of(attrs.evolve(state, order=(), keys=None, include=()), "count")
-            groups = store.run_grouped(shape, values, grouping)
+            groups = store.run_totals(layout, grouping) if state.where == ALWAYS else None
+            if groups is None:
+                shape, values = shape_of(attrs.evolve(state, order=(), keys=None, include=()), "count")
+                groups = store.run_grouped(shape, values, grouping)
         except (NotSimple, NeedsResults, StaleCatalog, StorageError):
             return None  # the long way answers, or says what is wrong
         return [

@@ -26,12 +26,13 @@ from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.object import PFObject, hydrate
 from parsekit.object_including import attach_includes
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
-from parsekit.query.ast import Constraint, KeyOfQuery, constraints_of
+from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, constraints_of
 from parsekit.query.keys import SCORE
 from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout
 from parsekit.storage.store import NeedsResults, StaleCatalog
+from parsekit.storage.totals import kept_totals
 from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
@@ -226,8 +227,24 @@ class ReadPath:
         asking = self.asking(state.class_name, principal, "count")
         if asking is None:
             return 0
+        kept = self._count_kept(state.where, asking)
+        if kept is not None:
+            return kept
         _, rows = self._run(QueryState(state.class_name, state.where), "count", asking, None)
         return int(rows[0][0])
+
+    def _count_kept(self, where: Node, asking: Asking) -> int | None:
+        """The count of a class or of one group of it, where totals are kept and nothing but ACLs decides."""
+        reading = asking.reading
+        if reading.conjunct is not None or reading.unusable or not kept_totals(asking.layout):
+            return None
+        if isinstance(where, And) and len(where.children) == 1:
+            where = where.children[0]
+        if where == ALWAYS:
+            return self._store.count_totals(asking.layout, {}, asking.view.ids)
+        if isinstance(where, Constraint) and where.op == "$eq" and type(where.argument) is str:
+            return self._store.count_totals(asking.layout, {where.key: where.argument}, asking.view.ids)
+        return None
 
     def _run(
         self, state: QueryState, verb: Verb, asking: Asking, limit: int | None

@@ -8,9 +8,9 @@ Each change bumps the database's *generation*, by which other connections and pr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import final
+from typing import Final, final
 
 import apsw
 import attrs
@@ -21,6 +21,7 @@ from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
 from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
+from parsekit.storage.totals import totals_columns
 from parsekit.values import Value
 
 __all__ = [
@@ -34,6 +35,10 @@ __all__ = [
     "put_class",
     "read_generation",
 ]
+
+_DROPS: Final[Mapping[str, Callable[[str, str], list[str]]]] = MappingProxyType(
+    {"text": ddl.drop_text_index, "totals": ddl.drop_totals}
+)
 
 
 @final
@@ -225,12 +230,10 @@ def _drop_indexes_on(connection: apsw.Connection, layout: ClassLayout, keys: set
 
 
 def _drop_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
-    statements = (
-        ddl.drop_text_index(layout.table, index.name)
-        if index.kind == "text"
-        else [ddl.drop_index(layout.table, index.name)]
-    )
-    for statement in statements:
+    drop = _DROPS.get(index.kind)
+    for statement in (
+        [ddl.drop_index(layout.table, index.name)] if drop is None else drop(layout.table, index.name)
+    ):
         connection.execute(statement)
 
 
@@ -241,8 +244,15 @@ def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: C
         if after.get(name) != index:
             _drop_index(connection, layout, index)
     for name, index in after.items():
-        if before.get(name) != index or old is None or index_parts(old, index) != index_parts(layout, index):
+        if before.get(name) != index or old is None or _form(old, index) != _form(layout, index):
             _create_index(connection, layout, index)
+
+
+def _form(layout: ClassLayout, index: Index) -> object:
+    """What of the class an index is made of; an index is made anew when that is another."""
+    if index.kind == "totals":
+        return totals_columns(layout, index)
+    return index_parts(layout, index)
 
 
 def index_parts(layout: ClassLayout, index: Index) -> list[tuple[str, bool]] | None:
@@ -287,6 +297,9 @@ def _create_index(connection: apsw.Connection, layout: ClassLayout, index: Index
     if index.kind == "text":
         _create_text_index(connection, layout, index)
         return
+    if index.kind == "totals":
+        _create_totals(connection, layout, index)
+        return
     parts = index_parts(layout, index)
     if parts is None:
         return
@@ -308,6 +321,18 @@ def _create_text_index(connection: apsw.Connection, layout: ClassLayout, index: 
     for statement in (
         *ddl.drop_text_index(layout.table, index.name),
         *ddl.create_text_index(layout.table, index.name, column),
+    ):
+        connection.execute(statement)
+
+
+def _create_totals(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
+    columns = totals_columns(layout, index)
+    if columns is None:
+        return  # a key that nothing is grouped by or added up: queries do without
+    group, *sums = [column.name for column in columns]
+    for statement in (
+        *ddl.drop_totals(layout.table, index.name),
+        *ddl.create_totals(layout.table, index.name, group, sums),
     ):
         connection.execute(statement)
 

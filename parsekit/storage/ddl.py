@@ -6,7 +6,7 @@ only things ever put into it are identifiers, and every one passes ``quote``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from parsekit.errors import EngineError
@@ -43,6 +43,7 @@ __all__ = [
     "create_join_table",
     "create_provider_index",
     "create_text_index",
+    "create_totals",
     "create_user_indexes",
     "create_vocabulary",
     "drop_column",
@@ -50,6 +51,7 @@ __all__ = [
     "drop_index",
     "drop_table",
     "drop_text_index",
+    "drop_totals",
     "drop_vocabulary",
     "geo_index_name",
     "index_name",
@@ -57,6 +59,9 @@ __all__ = [
     "quote",
     "secret_path",
     "text_index_name",
+    "totals_content",
+    "totals_name",
+    "totals_rows",
 ]
 
 APPLICATION_ID: Final = 0x50464B31
@@ -324,6 +329,77 @@ def create_text_index(table: str, index: str, column: Column) -> list[str]:
 def drop_text_index(table: str, index: str) -> list[str]:
     """Drop a text index with its triggers."""
     return _drop_kept(text_index_name(table, index))
+
+
+def totals_name(table: str, name: str) -> str:
+    """The name of the table behind an index of kind ``totals``."""
+    return f"{table}.{name}.totals"
+
+
+def _whole(cell: str) -> str:
+    """Whether a number is added up exactly: an integer so small that millions of them stay one."""
+    return f"(typeof({cell}) = 'integer' AND {cell} BETWEEN -1099511627776 AND 1099511627776)"
+
+
+def _amounts(row: str, sums: Sequence[str]) -> list[str]:
+    """Per summed column what it adds to the sum, and whether it is a number that cannot be added up exactly."""
+    parts: list[str] = []
+    for name in sums:
+        cell = f"{row}{quote(name)}"
+        parts += [f"iif({_whole(cell)}, {cell}, 0)", f"({cell} IS NOT NULL AND NOT {_whole(cell)})"]
+    return parts
+
+
+def _amount_names(sums: Sequence[object]) -> list[str]:
+    return [f"{letter}{number}" for number in range(len(sums)) for letter in ("sum", "inexact")]
+
+
+def create_totals(table: str, index: str, group: str, sums: Sequence[str]) -> list[str]:
+    """A table of how many rows there are per value of the column ``group`` and ACL, with the sums of ``sums``, kept by
+    triggers, and filled with what is there. The ACL -1 stands for all; rows without a value have the group ``x''``."""
+    name, acl = totals_name(table, index), quote(ACL_COLUMN)
+    target, names = quote(name), _amount_names(sums)
+    columns = "".join(f", {part} ANY NOT NULL" for part in names)
+    added = "".join(f", {part} = {part} + excluded.{part}" for part in names)
+    listed = ", ".join(["grp", "acl", "n", *names])
+    new = f"ifnull(new.{quote(group)}, x''), %s, 1{''.join(f', {part}' for part in _amounts('new.', sums))}"
+    insert = (
+        f"INSERT INTO {target} ({listed}) VALUES ({new % f'new.{acl}'}), ({new % '-1'}) "
+        f"ON CONFLICT (grp, acl) DO UPDATE SET n = n + 1{added};"
+    )
+    where = f"WHERE grp = ifnull(old.{quote(group)}, x'') AND acl IN (old.{acl}, -1)"
+    taken = "".join(
+        f", {part} = {part} - {amount}" for part, amount in zip(names, _amounts("old.", sums), strict=True)
+    )
+    delete = f"UPDATE {target} SET n = n - 1{taken} {where}; DELETE FROM {target} {where} AND n = 0;"
+    watched = ", ".join([quote(group), *map(quote, sums), acl])
+    return [
+        f"CREATE TABLE {target} (grp ANY NOT NULL, acl INTEGER NOT NULL, n INTEGER NOT NULL{columns}, "
+        "UNIQUE (grp, acl)) STRICT",
+        *_triggers(table, name, watched, insert, delete),
+        f"INSERT INTO {target} ({listed}) {totals_content(table, group, sums)}",
+    ]
+
+
+def totals_content(table: str, group: str, sums: Sequence[str]) -> str:
+    """What the table of ``create_totals`` has to hold."""
+    acl, amounts = quote(ACL_COLUMN), "".join(f", sum({part})" for part in _amounts("", sums))
+    key = f"ifnull({quote(group)}, x'')"
+    return (
+        f"SELECT {key}, {acl}, count(*){amounts} FROM {quote(table)} GROUP BY 1, 2 UNION ALL "
+        f"SELECT {key}, -1, count(*){amounts} FROM {quote(table)} GROUP BY 1"
+    )
+
+
+def totals_rows(name: str, sums: int) -> str:
+    """All of a table of totals, as ``totals_content`` gives it."""
+    columns = ", ".join(["grp", "acl", "n", *_amount_names(range(sums))])
+    return f"SELECT {columns} FROM {quote(name)}"
+
+
+def drop_totals(table: str, index: str) -> list[str]:
+    """Drop totals with their triggers."""
+    return _drop_kept(totals_name(table, index))
 
 
 def create_vocabulary(text_index: str) -> str:

@@ -16,9 +16,10 @@ from parsekit.query.plan import PlanQuery
 from parsekit.storage.layout import RID_COLUMN, ClassLayout
 from parsekit.values import Value
 
-__all__ = ["GroupTerm", "Grouping", "can_group", "decode_group"]
+__all__ = ["KEY_TYPES", "GroupTerm", "Grouping", "can_group", "decode_group"]
 
-_KEY_TYPES: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
+KEY_TYPES: Final = frozenset({"String", "Number", "Boolean", "Date", "Pointer"})
+"""The types of fields by which SQL groups."""
 _ARGUMENT_TYPES: Final[dict[str, frozenset[str]]] = {
     "sum": frozenset({"Number"}),
     "avg": frozenset({"Number"}),
@@ -47,7 +48,7 @@ class Grouping:
 
 def can_group(layout: ClassLayout, grouping: Grouping) -> bool:
     """Whether SQL answers a grouping of this class as the pipeline would."""
-    if grouping.key is not None and not _has_type(layout, grouping.key, _KEY_TYPES):
+    if grouping.key is not None and not _has_type(layout, grouping.key, KEY_TYPES):
         return False
     return all(
         term.key is None or _has_type(layout, term.key, _ARGUMENT_TYPES[term.function])

@@ -23,6 +23,7 @@ from parsekit.storage.database import Database
 from parsekit.storage.findings import Finding, error, warning
 from parsekit.storage.journal_check import check_journal
 from parsekit.storage.layout import ClassLayout, Column, join_table, split_nulls
+from parsekit.storage.totals import check_totals, kept_totals, totals_columns
 
 __all__ = ["Finding", "check", "check_database"]
 
@@ -131,8 +132,12 @@ def expected_objects(layout: ClassLayout) -> dict[str, str]:
         text = (
             _text_column(layout, index.keys[0][0]) if index.kind == "text" and len(index.keys) == 1 else None
         )
+        totals = totals_columns(layout, index) if index.kind == "totals" else None
         if text is not None:
             statements += ddl.create_text_index(layout.table, index.name, text)[:-1]
+        elif totals is not None:
+            group, *sums = [column.name for column in totals]
+            statements += ddl.create_totals(layout.table, index.name, group, sums)[:-1]
         elif parts is not None:
             statements.append(ddl.create_index(layout.table, index.name, parts, unique=index.unique))
     if layout.class_name == "_User":
@@ -229,6 +234,8 @@ def _kept_indexes(connection: apsw.Connection, layout: ClassLayout) -> Iterator[
     for column in layout.stored_columns():
         if column.field.type == "GeoPoint":
             yield from check_geo_index(connection, layout, column)
+    for totals in kept_totals(layout):
+        yield from check_totals(connection, layout, totals)
     for index in layout.schema.indexes:
         if index.kind == "text" and len(index.keys) == 1:
             text = _text_column(layout, index.keys[0][0])

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, final
@@ -32,6 +33,7 @@ from parsekit.storage.kept_plans import KeptPlans, write_plans
 from parsekit.storage.plan_cache import NeedsResults, PlanCache
 from parsekit.storage.roles import all_roles, role_names_of
 from parsekit.storage.time_limit import time_limit
+from parsekit.storage.totals import count_text, groups_text, kept_groups, kept_totals
 from parsekit.storage.writer import Writer
 from parsekit.values import Value
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from parsekit.acl.roles import Role
     from parsekit.storage.binding import Compiled
     from parsekit.storage.explain import StatementPlan
+    from parsekit.storage.layout import ClassLayout
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
 
@@ -248,6 +251,56 @@ class Store:
         # SAFETY: the engine lets only a master group; the shape carries no ACL test to bind.
         rows = self.run_compiled(compiled, values, None)
         return [decode_group(layout, grouping, row) for row in rows]
+
+    def run_totals(self, layout: ClassLayout, grouping: Grouping) -> list[tuple[Value, list[Value]]] | None:
+        """Each group's key and terms over a whole class, where totals are kept of them; ``None`` where not.
+
+        Master only: no ACL is looked at. Raises as ``run`` does.
+        """
+        for totals in kept_totals(layout):
+            summed = {column.key for column in totals.sums}
+            fits = grouping.key in (None, totals.group.key) and all(
+                term.key in summed if term.function == "sum" else term.key is None for term in grouping.terms
+            )
+            if fits:
+                # SAFETY: the engine lets only a master group.
+                text = self.statement_text(("groups", totals.table), partial(groups_text, totals))
+                return kept_groups(totals, grouping, self._run_text(text, ()))
+        return None
+
+    def count_totals(
+        self, layout: ClassLayout, where: Mapping[str, str], principals: frozenset[str] | None
+    ) -> int | None:
+        """How many objects of a class (of one group) the principals may read, where totals are kept; else ``None``."""
+        for totals in kept_totals(layout):
+            if not all(key == totals.group.key and totals.group.field.type == "String" for key in where):
+                continue
+            bindings: list[Any] = list(where.values())
+            if principals is not None:
+                in_write = self.database.in_write
+                bindings.append(
+                    self.acls.map_for(self.database.reader(), principals, "read", in_write=in_write)
+                )
+            of_group, readable = bool(where), principals is not None
+            text = self.statement_text(
+                ("count", totals.table, str(of_group), str(readable)),
+                partial(count_text, totals.table, of_group=of_group, readable=readable),
+            )
+            return int(self._run_text(text, tuple(bindings))[0][0])
+        return None
+
+    def _run_text(self, text: str, bindings: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        connection = self.database.reader()
+        try:
+            rows = connection.execute(text, bindings).fetchall()
+        except apsw.SQLError as error:
+            self._check(connection)  # another process may have dropped what the text names
+            raise storage_error(self.database.place, error) from error
+        except apsw.Error as error:
+            raise storage_error(self.database.place, error) from error
+        if connection.data_version() != getattr(self._versions, "seen", None):
+            self._check(connection)
+        return rows
 
     def explain(
         self, shape: Shape, values: list[Value], principals: frozenset[str] | None, skip: int
