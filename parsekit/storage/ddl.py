@@ -376,6 +376,7 @@ def create_totals(table: str, index: str, group: str, sums: Sequence[str]) -> li
     return [
         f"CREATE TABLE {target} (grp ANY NOT NULL, acl INTEGER NOT NULL, n INTEGER NOT NULL{columns}, "
         "UNIQUE (grp, acl)) STRICT",
+        f"CREATE INDEX {quote(f'{name}.all')} ON {target} (grp) WHERE acl = -1",
         *_triggers(table, name, watched, insert, delete),
         f"INSERT INTO {target} ({listed}) {totals_content(table, group, sums)}",
     ]
