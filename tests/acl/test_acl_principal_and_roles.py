@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from acl_oracle import oracle_roles
 from acl_strategies import ROLE_IDS, USER_IDS, role_graphs
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from parsekit.acl.principal import Principal, is_reserved_user_id, principal_ids
@@ -136,6 +136,7 @@ def test_a_role_keeps_its_name_and_acl():
 graphs = st.dictionaries(st.sampled_from("abcdef"), st.frozensets(st.sampled_from("abcdef"), max_size=3))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs)
 def test_circles_are_the_roles_that_reach_each_other(graph) -> None:
     roles = [Role(name, name.upper(), role_ids=children) for name, children in graph.items()]
