@@ -37,6 +37,10 @@ class Thing:
     object_id: str | None = None
     stored: bool = False
     """Whether there is data of it in the local datastore."""
+    lost: bool = False
+    """Whether it went with the memory of an earlier process."""
+    pointers: list[Thing] = attrs.field(factory=list)
+    """Those that the object in memory knows by a pointer alone."""
 
     def successors(self) -> list[Thing]:
         return [*self.links.values(), *self.items]
@@ -92,7 +96,7 @@ class Pins(RuleBasedStateMachine):
             if each not in seen:
                 seen.add(each)
                 each.stored = True
-                stack += each.successors()
+                stack += [other for other in each.successors() if other not in each.pointers]
 
     def _store_unsaved(self, thing: Thing) -> None:
         """As a change does: unsaved objects that a stored one refers to have no other home."""
@@ -116,30 +120,33 @@ class Pins(RuleBasedStateMachine):
 
     @rule(thing=things, key=st.sampled_from(KEYS), other=things)
     def link(self, thing: Thing, key: str, other: Thing) -> None:
-        if thing is other or self._leads(other, thing):
+        if thing.lost or other.lost or thing is other or self._leads(other, thing):
             return  # a circle of unsaved objects cannot be saved
         thing.links[key] = other
+        thing.pointers = [each for each in thing.pointers if each is not other]
         self.objects[thing][key] = self.objects[other]
         self._changed(thing)
 
     @rule(thing=things, other=things)
     def append(self, thing: Thing, other: Thing) -> None:
-        if thing is other or self._leads(other, thing) or other in thing.items:
+        if thing.lost or other.lost or thing is other or self._leads(other, thing) or other in thing.items:
             return
+        thing.pointers = [each for each in thing.pointers if each is not other]
         thing.items.append(other)
         self.objects[thing].add_object(self.objects[other], for_key="items")
         self._changed(thing)
 
     @rule(thing=things, key=st.sampled_from(KEYS))
     def unlink(self, thing: Thing, key: str) -> None:
-        if thing.links.pop(key, None) is not None:
+        if not thing.lost and thing.links.pop(key, None) is not None:
             del self.objects[thing][key]
             self._changed(thing)
 
     @rule(thing=things, number=st.integers(0, 3))
     def assign(self, thing: Thing, number: int) -> None:
-        thing.number = number
-        self.objects[thing]["number"] = number
+        if not thing.lost:
+            thing.number = number
+            self.objects[thing]["number"] = number
 
     def _leads(self, start: Thing, end: Thing) -> bool:
         stack, seen = [start], set()
@@ -159,6 +166,8 @@ class Pins(RuleBasedStateMachine):
 
     @rule(thing=things, pin=PINS)
     def pin(self, thing: Thing, pin: str) -> None:
+        if thing.lost:
+            return
         self.objects[thing].pin(None if pin == "_default" else pin)
         self._store_graph(thing)
         roots = self.roots.setdefault(pin, [])
@@ -167,6 +176,8 @@ class Pins(RuleBasedStateMachine):
 
     @rule(thing=things, pin=PINS)
     def unpin(self, thing: Thing, pin: str) -> None:
+        if thing.lost:
+            return
         self.objects[thing].unpin(None if pin == "_default" else pin)
         if thing in self.roots.get(pin, ()):
             self.roots[pin].remove(thing)
@@ -181,6 +192,8 @@ class Pins(RuleBasedStateMachine):
 
     @rule(thing=things)
     def save(self, thing: Thing) -> None:
+        if thing.lost:
+            return
         self.objects[thing].save()
         stack = [thing]
         while stack:
@@ -190,7 +203,7 @@ class Pins(RuleBasedStateMachine):
 
     @rule(thing=consumes(things))
     def delete(self, thing: Thing) -> None:
-        if any(thing in other.successors() for other in self.model) or thing.object_id is None:
+        if thing.lost or thing.object_id is None or any(thing in other.successors() for other in self.model):
             return  # nothing may refer to it: the server would refuse the next save of a dangling unsaved pointer
         self.objects[thing].delete()
         thing.stored = False
@@ -214,6 +227,10 @@ class Pins(RuleBasedStateMachine):
         for thing in self.model:
             if thing.stored:
                 self.objects[thing] = found[thing.name]
+                thing.pointers = [other for other in thing.successors() if other.object_id is not None]
+            else:
+                thing.lost = True
+        self.model = [thing for thing in self.model if not thing.lost]
 
     # -- what holds --------------------------------------------------------------------------------
 
