@@ -7,7 +7,7 @@ changes stays a lazy row like any other result; its first change takes the share
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 from weakref import WeakValueDictionary
 
@@ -25,7 +25,14 @@ from parsekit.object_state import (
     ResultShape,
 )
 from parsekit.query.state import QueryState
-from parsekit.storage.layout import ACL_COLUMN, LOCAL_COLUMN, NULLS_COLUMN, RID_COLUMN, ClassLayout
+from parsekit.storage.layout import (
+    ACL_COLUMN,
+    LOCAL_COLUMN,
+    NULLS_COLUMN,
+    RID_COLUMN,
+    ClassLayout,
+    split_nulls,
+)
 from parsekit.storage.local_graph import LocalGraph
 from parsekit.storage.local_rows import Row, local_columns, read_row
 from parsekit.values import MISSING, Pointer, Value
@@ -86,6 +93,29 @@ class LocalObjects:
         acl = self._datastore.store.acl_json(row[positions[ACL_COLUMN]])
         if acl is not None:
             found["ACL"] = acl
+        found.row = row
+        return found
+
+    def tested(self, layout: ClassLayout, row: Row, keys: Collection[str]) -> Found:
+        """What queries see of a row under some keys, and its id: all that a test of them looks at."""
+        positions = self.positions(layout)
+        nulls = split_nulls(row[positions[NULLS_COLUMN]])
+        found = Found(dict.fromkeys(nulls))
+        for key in keys:
+            column = layout.columns.get(key)
+            if column is None or not column.names:
+                continue
+            stored = row[positions[column.names[0]]]
+            if stored is not None:
+                if len(column.names) == 2:
+                    stored = (stored, row[positions[column.names[1]]])
+                found[key] = stored if column.decode is None else column.decode(stored)
+        identity = row[positions["objectId"]]
+        if identity is not None:
+            found["objectId"] = identity
+        if "ACL" in keys and row[positions[ACL_COLUMN]]:
+            found["ACL"] = self._datastore.store.acl_json(row[positions[ACL_COLUMN]])
+        found["className"] = layout.class_name
         found.row = row
         return found
 

@@ -17,12 +17,13 @@ from parsekit.localstore.division import Division, divide
 from parsekit.localstore.lookup import number_of
 from parsekit.localstore.objects import Found
 from parsekit.object_including import attach_includes
-from parsekit.query.ast import And, Constraint, describe
+from parsekit.query.ast import And, Constraint, constraints_of, describe
 from parsekit.query.dialect import Dialect
 from parsekit.query.evaluate import page
 from parsekit.query.keys import INCLUDE_ALL
 from parsekit.query.matcher import compile_predicate
 from parsekit.query.ordering import sort_objects
+from parsekit.query.paths import real_key
 from parsekit.query.state import QueryState
 from parsekit.storage.local_graph import LocalGraph
 from parsekit.storage.local_rows import Row, read_row
@@ -147,32 +148,30 @@ class Reading:
 
     # -- rows ------------------------------------------------------------------------------------
 
-    def _rows(self, division: Division) -> tuple[list[Row], list[Found] | None]:
-        """The rows of the results; with them as the matcher sees them where it had to look."""
+    def _rows(self, division: Division) -> list[Row]:
+        """The rows of the results."""
         shape, values = division.shape("find")
         _, rows = self._store.run(shape, values, division.ids, division.state.skip)
         if self._store.catalog.layout(division.layout.class_name) is not division.layout:
             raise StaleCatalog  # what was said not to fail was said of another layout
         if division.in_sql:
-            return rows, None
+            return rows
         objects, layout = self._datastore.objects, division.layout
         rows.sort(key=lambda row: objects.number(layout, row))
         if division.members is not None:
             rows = [row for row in rows if objects.number(layout, row) in division.members]
-        found = [objects.fields(layout, row) for row in rows]
+        keys = _looked_at(division)
+        found = [objects.tested(layout, row, keys) for row in rows]
         if division.rest is not None:
             predicate = compile_predicate(division.rest, division.rules, division.lookup)
             found = list(filter(predicate, found))
         state, rules = division.state, division.rules
         found = page(sort_objects(found, state.order, state.where, rules), state, rules)
-        return [item.row for item in found], found
+        return [item.row for item in found]
 
     def rows(self, division: Division) -> list[Found]:
         """The results as the matcher sees them."""
-        rows, found = self._rows(division)
-        if found is not None:
-            return found
-        return [self._datastore.objects.fields(division.layout, row) for row in rows]
+        return [self._datastore.objects.fields(division.layout, row) for row in self._rows(division)]
 
     def matching(self, state: QueryState, principal: Principal, rules: Dialect) -> list[Found]:
         """The results of a sub-query, as the matcher sees them."""
@@ -186,10 +185,10 @@ class Reading:
 
     def _objects(self, division: Division, kind: type[Any] | None) -> list[Any]:
         state, rules = division.state, division.rules
-        rows, found = self._rows(division)
+        rows = self._rows(division)
         if state.include and rules.include_may_fail:
             fields = self._datastore.objects.fields
-            self._check_includes(found or [fields(division.layout, row) for row in rows], state)
+            self._check_includes([fields(division.layout, row) for row in rows], state)
         objects = self._datastore.objects.hydrate(division.layout, rows, kind)
         if state.include:
             paths = state.include if rules.projects else tuple(path for path in state.include if path != "*")
@@ -258,6 +257,13 @@ class Reading:
         number = number_of(LocalGraph(connection), pointer)
         row = None if layout is None or number is None else read_row(connection, layout, number)
         return None if layout is None or row is None else self._datastore.objects.fields(layout, row)
+
+
+def _looked_at(division: Division) -> frozenset[str]:
+    """The keys that are tested or ordered by."""
+    tested = [leaf.key for leaf in constraints_of(division.state.where)]
+    ordered = [item.key for item in division.state.order]
+    return frozenset(real_key(key.partition(".")[0]) for key in (*tested, *ordered))
 
 
 def _in_row_order(division: Division) -> tuple[str, ...]:

@@ -61,7 +61,9 @@ __all__ = [
     "Stored",
     "assign_columns",
     "assign_table",
+    "join_nulls",
     "join_table",
+    "split_nulls",
 ]
 
 Stored: TypeAlias = Any

@@ -53,6 +53,7 @@ class Pins(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
         self.model: list[Thing] = []
+        self.made = 0
         self.objects: dict[Thing, PFObject] = {}
         self.roots: dict[str, list[Thing]] = {}
         self.engine = parsekit.open(local_datastore=self.folder / "device.db", synchronous="OFF").__enter__()
@@ -113,7 +114,8 @@ class Pins(RuleBasedStateMachine):
 
     @rule(target=things, class_name=st.sampled_from(CLASSES))
     def create(self, class_name: str) -> Thing:
-        thing = Thing(class_name, len(self.model))
+        self.made += 1
+        thing = Thing(class_name, self.made)
         self.model.append(thing)
         self.objects[thing] = PFObject(class_name, name=thing.name)
         return thing
