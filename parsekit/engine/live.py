@@ -76,7 +76,8 @@ class LiveQueries:
         self._shared = shared
         self._lock = threading.RLock()
         self._reader = LiveReader(engine)
-        self._dispatcher = Dispatcher(self._reader)
+        self.dispatcher = self._dispatcher = Dispatcher(self._reader)
+        """Everybody who listens; for benchmarks and tests to look at."""
         self._schema: object = None
         self._events = LiveEvents(engine)
         self._listening = False

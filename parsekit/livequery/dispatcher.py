@@ -180,6 +180,10 @@ class Dispatcher:
         if not place.audiences:
             self._indexes[class_name].discard(place)
 
+    def index_of(self, class_name: str) -> ClassIndex:
+        """The index over the subscriptions to a class that somebody has subscribed to."""
+        return self._indexes[class_name]
+
     @property
     def subscriptions(self) -> list[Subscriber]:
         """Everybody."""

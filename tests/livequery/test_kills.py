@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import random
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +23,31 @@ KILLS = [
 
 
 class Worker:
-    """A process of ``kill_work``, read line by line."""
+    """A process of ``kill_work``, whose lines are taken as they come, so that it never waits to write one."""
 
     def __init__(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "tests.livequery.kill_work", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.put(line)
+        self._lines.put("")
 
     def line(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self._lines.get(timeout=120)
         assert line, "the process ended by itself"
         return line
 
     def kill(self) -> None:
         self.process.kill()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
         self.process.wait()
+        self._reading.join()
 
 
 def _journaled(path: str) -> list[tuple[str, ...]]:
