@@ -7,6 +7,7 @@ subscription's events are added up and compared with the find, field by field. O
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
 import attrs
@@ -235,6 +236,35 @@ def test_events_add_up_to_the_query(
                 visible = set(_found(engine, QueryState("Thing"), subscription.principal))
                 follower.take(visible, set(_found(engine, QueryState("Thing"), MASTER)))
                 assert follower.known == _found(engine, subscription.state, subscription.principal)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(
+    queries=st.lists(asked, min_size=1, max_size=4), history=st.lists(transactions, min_size=1, max_size=5)
+)
+def test_events_of_another_engines_commits_add_up_too(
+    queries: list[tuple[Any, Principal]], history: list[Any]
+) -> None:
+    """Another engine on the same file is to the first what another process is: all it has is the journal."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/shared.db"
+        with parsekit.open(path, schema=SCHEMA) as writing, parsekit.open(path) as reading:
+            _prepared(writing)
+            followers = _followed(reading, queries)
+            for plays, commits in history:
+                _commit(writing, plays, commits)
+                reading.live.observe(
+                    QueryState("Thing"), Binding(reading, MASTER)
+                ).close()  # reads what is new
+                for follower in followers:
+                    subscription = follower.subscription
+                    if subscription.is_closed:
+                        continue
+                    visible = set(_found(reading, QueryState("Thing"), subscription.principal))
+                    follower.take(visible, set(_found(reading, QueryState("Thing"), MASTER)))
+                    assert follower.known == _found(reading, subscription.state, subscription.principal)
 
 
 @settings(
