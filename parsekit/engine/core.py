@@ -157,13 +157,17 @@ class ParseEngine:
             self.upkeep = Upkeep(self)
             self._is_shared = str(path) != ":memory:"
             self._prepare(schema, classes)
-            if options.local_datastore is not None:
-                from parsekit.engine.local import open_beside
-
-                self.local = open_beside(self, options.local_datastore, options.local_dialect)
+            self._open_local()
         except BaseException:
             self.store.close()
             raise
+
+    def _open_local(self) -> None:
+        options = self.options
+        if options.local_datastore is not None:
+            from parsekit.engine.local import open_beside
+
+            self.local = open_beside(self, options.local_datastore, options.local_dialect)
 
     def _prepare(self, schema: Schema | None, classes: Iterable[type[PFObject]]) -> None:
         wanted = schema or Schema()

@@ -40,6 +40,7 @@ test('every type of value comes back as it was', async () => {
     date: new Date(1234567890123), place: new Parse.GeoPoint(1.5, -2.5), area: new Parse.Polygon([[0, 0], [0, 1], [1, 1]]),
     pointer: other, pointers: [other],
   };
+  await new Parse.Object('Thing', { none: 'a text defines the field' }).save();
   const { id } = await new Parse.Object('Thing', values).save();
   const back = await new Parse.Query('Thing').include('pointers').get(id);
   for (const key of ['text', 'number', 'whole', 'yes', 'none', 'list', 'map', 'date']) {
