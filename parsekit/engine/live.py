@@ -303,11 +303,9 @@ class LiveQueries:
     def _transitions(self, after: int, until: int) -> list[Transition]:
         """The changes of the journal positions after ``after``, with their images."""
         store = self._engine.store
-        for _ in range(_ATTEMPTS):
+        with store.snapshot():  # others may commit without a pause
             entries = list(journal.entries(store.database.reader(), after))
             rows = self._rows(entries)
-            if not entries or self._last_sequence() == entries[-1].sequence:
-                break
         wanted = [entry for entry in entries if entry.sequence <= until]
         return journal_transitions(wanted, rows, entries[len(wanted) :])
 
