@@ -208,9 +208,17 @@ class UserRules:
         text = secrets.to_text()
         if text != "{}" or read_secret(connection, layout, write.object_id) is not None:
             write_secret(connection, layout, write.object_id, text)
-        if write.creating or not write.private.get("new_password"):
+        if write.creating:
             return
         sessions = self._accounts.sessions
+        providers = account_providers(write)
+        # SAFETY: a master that links an account gets a session for the user (RestWrite.createSessionTokenIfNeeded).
+        if providers and write.view.principal.kind == "master" and not write.private.get("new_password"):
+            origin = created_with("login", ",".join(providers))
+            token = sessions.create(connection, write.object_id, origin, prepared().installation_id)
+            write.echo["sessionToken"] = token
+        if not write.private.get("new_password"):
+            return
         if self._accounts.options.revoke_session_on_password_reset:
             sessions.revoke(connection, write.object_id)
         # SAFETY: a master that sets somebody's password does not thereby become that user.

@@ -13,7 +13,7 @@ import attrs
 
 from parsekit.acl.principal import Principal
 from parsekit.cloud import ConfigRequest
-from parsekit.codec import JSON, decode_operation, decode_value
+from parsekit.codec import JSON, decode_operation
 from parsekit.errors import OperationForbiddenError
 from parsekit.operations import OperationSet, Set
 from parsekit.query.ast import Constraint
@@ -87,15 +87,15 @@ class GlobalConfig:
         original = None if before is None else dict(before.get("params") or {})
         request = self._hook("beforeSave", params, original, principal, context)
         operations = OperationSet()
-        if before is None:
-            sent = {key: decode_value(value) for key, value in params.items()}
-            operations.perform("params", Set(sent))
-            operations.perform("masterKeyOnly", Set({key: bool(only.get(key)) for key in params}))
-            self._engine.direct.create(_CLASS, operations, principal, object_id=_ID)
-        else:
-            for key, value in params.items():
-                operations.perform(f"params.{key}", decode_operation(value))
-                operations.perform(f"masterKeyOnly.{key}", Set(bool(only.get(key))))
+        for key, value in params.items():
+            operations.perform(f"params.{key}", decode_operation(value))
+            operations.perform(f"masterKeyOnly.{key}", Set(bool(only.get(key))))
+        with self._engine.transaction():
+            if before is None:
+                nothing = OperationSet()
+                nothing.perform("params", Set({}))
+                nothing.perform("masterKeyOnly", Set({}))
+                self._engine.direct.create(_CLASS, nothing, principal, object_id=_ID)
             self._engine.direct.update(_CLASS, _ID, operations, principal)
         after = self.read(Principal.master()).params
         self._hook("afterSave", after, original, principal, request.context)

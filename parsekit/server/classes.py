@@ -32,6 +32,9 @@ _GET_KEYS: Final = frozenset(
 )  # fmt: skip
 
 
+_EXPLAIN: Final = ("queryPlanner", "queryPlannerExtended", "executionStats", "allPlansExecution")
+
+
 def find(call: Call, class_name: str) -> Response:
     """``GET /classes/C``."""
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
@@ -41,6 +44,8 @@ def find(call: Call, class_name: str) -> Response:
     if asked.explain is not None and not call.principal.bypasses_permissions:
         raise InvalidQueryError("Using the explain query parameter requires the master key")
     state, redirected = _redirected(call, limited(call, asked.state))
+    if asked.explain is not None and asked.explain is not False:
+        return _explained(call, state, asked.explain)
     results: list[JSON] = []
     if state.limit != 0:
         results = [shown(call, obj) for obj in call.engine.find_objects(state, call.principal)]
@@ -51,6 +56,14 @@ def find(call: Call, class_name: str) -> Response:
     if asked.count:
         body["count"] = call.engine.count_objects(state, call.principal)
     return Response(200, body)
+
+
+def _explained(call: Call, state: QueryState, how: JSON) -> Response:
+    """How a query would run; what SQLite has to say of it in the place of MongoDB's plan."""
+    if how is not True and how not in _EXPLAIN:
+        raise InvalidQueryError("Invalid value for explain")
+    told = call.engine.explain_query(state, call.principal)
+    return Response(200, {"results": {"ok": 1, "queryPlanner": told.to_json()}})
 
 
 def _redirected(call: Call, state: QueryState) -> tuple[QueryState, bool]:

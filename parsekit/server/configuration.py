@@ -172,7 +172,7 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     server: dict[str, JSON] = {}
     auth: dict[str, Any] = {}
     engine: dict[str, Any] = {}
-    for name, value in {**_DEFAULTS, **options}.items():
+    for name, value in _with_sensitive({**_DEFAULTS, **options}).items():
         where = f"{place}.{name}"
         if name in _SERVER_NAMES:
             server[name] = _size(where, value, problems) if name == "maxUploadSize" else value
@@ -192,6 +192,17 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
         raise OptionError(problems)
     auth["public_server_url"], auth["app_id"] = found.public_url, found.app_id
     return Configuration(found, {**engine, "auth": AuthOptions(**auth)})
+
+
+def _with_sensitive(options: dict[str, JSON]) -> dict[str, JSON]:
+    """``userSensitiveFields``, an old way to protect fields of users, as ``protectedFields``."""
+    fields, protected = options.pop("userSensitiveFields", None), options.get("protectedFields") or {}
+    if not isinstance(fields, list) or not isinstance(protected, Mapping):
+        return options
+    groups = protected.get("_User")
+    users: dict[str, Any] = dict(groups) if isinstance(groups, Mapping) else {}
+    users["*"] = [*users.get("*", ()), *fields]
+    return {**options, "protectedFields": {**protected, "_User": users}}
 
 
 def from_toml(path: Path) -> dict[str, JSON]:

@@ -42,6 +42,7 @@ from parsekit.server.routing import Found, Route, Router
 
 __all__ = ["Dispatcher", "route_table"]
 
+_TOKENLESS: Final = ("/login", "/verifyPassword", "/sessions/me")
 _MODULES: Final = (
     features, playground, files, pages, schemas, aggregates, functions, webhooks, settings, pushes, reports, users,
     classes,
@@ -147,10 +148,11 @@ class Dispatcher:
     def _client(self, path: str, credentials: Credentials) -> Principal:
         """The principal of a client: the user of its session, or nobody in particular.
 
-        ``/login`` and ``/loginAs`` pay no heed to a stray session token (parse_server.md L2).
+        ``/login`` pays no heed to a stray session token (parse_server.md L2), and ``/sessions/me`` shows a session
+        that has expired too.
         """
         token = credentials.session_token
-        if token is None or path in ("/login", "/verifyPassword"):
+        if token is None or path in _TOKENLESS:
             return Principal.anonymous(installation_id=credentials.installation_id)
         return self.engine.principal_for_session(token, installation_id=credentials.installation_id)
 
@@ -193,8 +195,8 @@ def _form(text: bytes) -> dict[str, JSON]:
 def _json_body(request: Request) -> dict[str, JSON]:
     """The body as a JSON object.
 
-    A list counts as an object whose keys are 0, 1, ... , as in JavaScript; text that is neither gives the answer of
-    Express's parser, which has no code.
+    A list counts as an object whose keys are 0, 1, ... , as in JavaScript; a form that says it is one counts as an
+    object of texts. Anything else gives the answer of Express's parser, which has no code.
     """
     text = request.body.strip()
     if not text:

@@ -41,6 +41,12 @@ def test_operations(call: Caller) -> None:
     assert call("GET", "/config").body["params"] == {"n": 22, "kept": True}
 
 
+def test_operations_on_nothing(call: Caller) -> None:
+    added = {"__op": "AddUnique", "objects": ["a", "a"]}
+    _put(call, {"list": added, "n": {"__op": "Increment", "amount": 2}, "gone": {"__op": "Delete"}})
+    assert call("GET", "/config").body["params"] == {"list": ["a"], "n": 2}
+
+
 def test_typed_values(call: Caller) -> None:
     point = {"__type": "GeoPoint", "latitude": 1.5, "longitude": 2.5}
     file = {"__type": "File", "name": "a.txt"}
