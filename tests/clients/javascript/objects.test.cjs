@@ -37,7 +37,7 @@ test('every type of value comes back as it was', async () => {
   const values = {
     text: 'ü\u{1F600}\n"', number: -1.5, whole: 2 ** 53 - 1, yes: true, none: null,
     list: [1, 'a', [2], { b: null }], map: { a: { b: [1] } },
-    date: new Date(1234567890123), place: new Parse.GeoPoint(1.5, -2.5), area: new Parse.Polygon([[0, 0], [0, 1], [1, 1]]),
+    date: new Date(1234567890123), place: new Parse.GeoPoint(1.5, -2.5), area: new Parse.Polygon([[0, 0], [0, 1], [1, 1], [0, 0]]),
     pointer: other, pointers: [other],
   };
   await new Parse.Object('Thing', { none: 'a text defines the field' }).save();
