@@ -131,9 +131,6 @@ class _Decoder:
         for op, value in sorted(_subqueries(where), key=_by_operator):
             self.subqueries[id(value)] = self.subquery(op, value)
         self.validate(where, True)
-        if "_rperm" in where and self.special_keys == CLIENT_KEYS:
-            # DatabaseController.addReadACL puts the client's own readers in its place
-            where = {key: value for key, value in where.items() if key != "_rperm"}
         return self.branch({key: _split_equality(value) for key, value in where.items()})
 
     def subquery(self, op: str, value: JSON) -> QueryState | KeyOfQuery:
