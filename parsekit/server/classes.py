@@ -13,7 +13,7 @@ import attrs
 from parsekit.codec import JSON, encode_value, format_date
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject
-from parsekit.query.ast import ALWAYS
+from parsekit.query.ast import ALWAYS, And, Constraint
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
@@ -40,6 +40,7 @@ def find(call: Call, class_name: str) -> Response:
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
     special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
     asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+    asked = attrs.evolve(asked, state=_readable(asked.state, call))
     check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
         raise InvalidQueryError("Using the explain query parameter requires the master key")
@@ -56,6 +57,16 @@ def find(call: Call, class_name: str) -> Response:
     if asked.count:
         body["count"] = call.engine.count_objects(state, call.principal)
     return Response(200, body)
+
+
+def _readable(state: QueryState, call: Call) -> QueryState:
+    """The query with its sender's own readers for a condition on ``_rperm`` (DatabaseController.addReadACL)."""
+    if call.principal.bypasses_permissions:
+        return state
+    where = state.where
+    parts = where.children if isinstance(where, And) else (where,)
+    kept = tuple(part for part in parts if not (isinstance(part, Constraint) and part.key == "_rperm"))
+    return state if len(kept) == len(parts) else attrs.evolve(state, where=And(kept))
 
 
 def _explained(call: Call, state: QueryState, how: JSON) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import parsekit
-from tests.server.caller import CLIENT, Caller
+from tests.server.caller import CLIENT, MASTER, Caller
 
 FORM = {**CLIENT, "content-type": "application/x-www-form-urlencoded"}
 
@@ -80,3 +80,12 @@ def test_the_hooks_of_a_log_in_have_its_context(engine: parsekit.ParseEngine) ->
     heard.clear()
     assert call("POST", "/login", {"username": "ada", "password": "p"}, headers=headers).status == 200
     assert heard == [("before", {"from": "the app"}), ("after", {"from": "the app"})]
+
+
+@pytest.mark.parametrize("where", [{"_rperm": "x"}, {"_rperm": "x", "n": 1}], ids=str)
+def test_a_clients_readers_are_its_own(engine: parsekit.ParseEngine, where: dict[str, Any]) -> None:
+    """A condition on ``_rperm`` gives way to them (DatabaseController.addReadACL); a master's stands."""
+    call = Caller(engine)
+    call("POST", "/classes/Deal", {"n": 1})
+    assert len(call("GET", "/classes/Deal", where=where).body["results"]) == 1
+    assert call("GET", "/classes/Deal", where=where, headers=MASTER).body["results"] == []
