@@ -30,7 +30,7 @@ demo: $(RUNTIME) ## Load the sample CRM and run its queries
 test: $(DEV) ## Run the tests that are not marked slow (ARGS="-k ..." narrows them)
 	$(BIN)/python -m pytest -n auto -m "not slow" $(ARGS)
 
-test-full: $(DEV) ## Run every test
+test-full: $(DEV) ## Run every test (npm, Chromium; ARGS="-m slow" for what make test leaves out)
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
 test-clients: $(DEV) ## Run Parse's JavaScript SDK, dashboard and a browser against the server (npm, Chromium)
