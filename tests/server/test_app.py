@@ -134,7 +134,8 @@ def test_what_is_under_way_is_answered_before_the_end() -> None:
         client.close()
 
     def release_when_nobody_else_gets_in(port: int) -> None:
-        with contextlib.suppress(ConnectionError):  # refused, or reset when it came in the middle of the closing
+        # refused, or reset when it came in the middle of the closing
+        with contextlib.suppress(ConnectionError):
             while True:
                 socket.create_connection(("127.0.0.1", port), timeout=20).close()
         ended.set()
