@@ -44,7 +44,7 @@ from parsekit.values import MISSING, Missing
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
 
-__all__ = ["SchemaEdits"]
+__all__ = ["SchemaEdits", "bad_class_name"]
 
 _TARGETED: Final = ("Pointer", "Relation")
 _HIDDEN_UNTIL_USED: Final = "_Session"
@@ -78,7 +78,7 @@ class SchemaEdits:
             if self._engine.schema.get(name) is not None:
                 raise ClassNameError(f"Class {name} already exists.")
             if not is_class_name(name):
-                raise _bad_class_name(name)
+                raise bad_class_name(name)
             made = ClassSchema.new(name, _new_fields(name, _object(fields), {}))
             made = attrs.evolve(made, permissions=self._permissions(permissions, made))
             made = attrs.evolve(made, indexes=_indexes(made, indexes))
@@ -131,7 +131,7 @@ class SchemaEdits:
             SchemaOperationError: 255, there are objects in it.
         """
         if not is_class_name(name) or name in _NOT_TO_DROP:
-            raise _bad_class_name(name)
+            raise bad_class_name(name)
         engine = self._engine
         with engine.store.write() as connection:
             if engine.schema.get(name) is None:
@@ -161,7 +161,8 @@ def _object(entry: JSON) -> Mapping[str, JSON]:
     return entry if isinstance(entry, dict) else {}
 
 
-def _bad_class_name(name: str) -> ClassNameError:
+def bad_class_name(name: str) -> ClassNameError:
+    """The refusal of a name that no class can have (SchemaController.invalidClassNameMessage)."""
     return ClassNameError(
         f"Invalid classname: {name}, classnames can only have alphanumeric characters and _, "
         "and must start with an alpha character "
@@ -240,7 +241,7 @@ def _target(kind: str, target: JSON) -> str:
     if not isinstance(target, str):
         raise InvalidJsonError("invalid JSON", hint="targetClass: expected the name of a class")
     if not is_class_name(target):
-        raise _bad_class_name(target)
+        raise bad_class_name(target)
     return target
 
 

@@ -6,7 +6,9 @@ from typing import Final
 
 from parsekit.acl.clp import render_permissions
 from parsekit.codec import JSON
+from parsekit.engine.schema_edits import bad_class_name
 from parsekit.errors import ClassNameError, parse_error
+from parsekit.query.keys import js_text
 from parsekit.schema import SYSTEM_CLASSES, ClassSchema
 from parsekit.schema_json import class_to_json
 from parsekit.server.guards import require_master, require_writing_master
@@ -42,6 +44,8 @@ def _get(call: Call) -> Response:
 
 def _class_name(call: Call) -> str | None:
     in_path, in_body = call.captures.get("class_name"), call.body.get("className")
+    if in_body is not None and not isinstance(in_body, str):
+        raise bad_class_name(js_text(in_body))
     if in_path and in_body and in_path != in_body:
         raise ClassNameError(f"Class name mismatch between {in_body} and {in_path}.")
     return in_path or in_body

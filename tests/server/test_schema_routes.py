@@ -48,3 +48,10 @@ def test_what_is_no_class_is_not_dropped(call: Any, name: str) -> None:
     answer = call("DELETE", f"/schemas/{name}")
     assert isinstance(answer.body, dict)
     assert (answer.status, answer.body["code"]) == (400, 103)
+
+
+@pytest.mark.parametrize("name", [True, 1, ["Deal"], {"a": 1}], ids=str)
+def test_a_class_name_is_text(call: Any, name: Any) -> None:
+    answer = call("POST", "/schemas", {"className": name})
+    assert isinstance(answer.body, dict)
+    assert (answer.status, answer.body["code"]) == (400, 103)
