@@ -83,8 +83,8 @@ def client_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
         yield environment_of(url)
 
 
-@pytest.fixture(scope="session")
-def crm_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with the CRM's schema."""
-    with serving(tmp_path_factory.mktemp("crm") / "log", "--schema", "crm_schema") as url:
+@pytest.fixture
+def crm_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server with the CRM's schema, and nothing in it."""
+    with serving(tmp_path / "log", "--schema", "crm_schema") as url:
         yield environment_of(url)

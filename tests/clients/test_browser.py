@@ -15,7 +15,7 @@ from tests.clients.conftest import free_port
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def environment(crm_environment: dict[str, str]) -> dict[str, str]:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert found, "these tests need a Chromium. On Debian: apt-get install chromium"
