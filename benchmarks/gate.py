@@ -1,14 +1,17 @@
 """The gate: parsekit's ratios to the floor at 10,000 deals against recorded ones, with slack; never a time.
 
-A ratio beyond the slack is measured once more with more rounds before it counts, since a shared machine has bad
-moments. Cold starts (w14) are left out: where other processes want the cores too, a long process loses more of its time
-than a short one, so their ratio says more about the machine. ``--record`` makes what was measured the new baseline.
+Files lie in memory where the system has a folder for that: what a page costs on a disk differs from machine to machine
+more than anything that is held here. A ratio beyond the slack is measured again with more rounds, up to three times,
+before it counts, since a shared machine has bad moments. Cold starts (w14) are left out: where other processes want
+the cores too, a long process loses more of its time than a short one, so their ratio says more about the machine.
+``--record`` makes what was measured the new baseline.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +29,8 @@ __all__ = ["AGAIN", "BASELINE", "PLAN", "add_arguments", "ratios", "slipped"]
 BASELINE: Final = Path(__file__).with_name("baseline.json")
 _DEALS: Final = 10_000
 _SLACK: Final = 1.5
+_ATTEMPTS: Final = 3
+_MEMORY: Final = Path("/dev/shm")
 _GATED: Final = tuple(each.name for each in WORKLOADS if each is not COLD)
 PLAN: Final = Plan(rounds=7, budget_s=0.4, batch=1_000, only=frozenset(_GATED))
 AGAIN: Final = attrs.evolve(PLAN, rounds=15, budget_s=1.5)
@@ -52,9 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=_gate)
 
 
+def _ratios(deals: int, plan: Plan) -> dict[str, float]:
+    return ratios(measured(deals, (), plan, within=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+
+
 def _gate(options: argparse.Namespace) -> int:
     if options.record:
-        found = ratios(measured(_DEALS, (), AGAIN))
+        found = _ratios(_DEALS, AGAIN)
         kept = {name: round(found[name], 3) for name in _GATED}
         document = {"deals": _DEALS, "slack": _SLACK, "ratios": kept}
         options.baseline.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
@@ -65,10 +74,12 @@ def _gate(options: argparse.Namespace) -> int:
 
 def _check(document: Mapping[str, Any]) -> int:
     baseline, slack, deals = document["ratios"], document["slack"], document["deals"]
-    bad = slipped(ratios(measured(deals, (), PLAN)), baseline, slack)
-    if bad:
+    bad = slipped(_ratios(deals, PLAN), baseline, slack)
+    for _ in range(_ATTEMPTS):
+        if not bad:
+            break
         sys.stdout.write(f"measured again, with more rounds: {', '.join(bad)}\n")
-        bad = slipped(ratios(measured(deals, (), attrs.evolve(AGAIN, only=frozenset(bad)))), baseline, slack)
+        bad = slipped(_ratios(deals, attrs.evolve(AGAIN, only=frozenset(bad))), baseline, slack)
     for sentence in bad.values():
         sys.stdout.write(f"slower than recorded: {sentence}\n")
     passed = len(baseline) - len(bad)

@@ -41,12 +41,14 @@ def tell(line: str) -> None:
     sys.stderr.flush()
 
 
-def measured(deals: int, entries: Sequence[Entry], plan: Plan, seed: int = 1) -> Run:
-    """One interleaved run of the floor, the engine and those of ``entries`` that are there."""
+def measured(
+    deals: int, entries: Sequence[Entry], plan: Plan, seed: int = 1, *, within: Path | None = None
+) -> Run:
+    """One interleaved run of the floor, the engine and those of ``entries`` that are there, with files in ``within``."""
     crm = Crm(deals, seed)
     absent: dict[str, str] = {}
     peers: list[Peer] = []
-    with tempfile.TemporaryDirectory(prefix="parsekit-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="parsekit-bench-", dir=within) as folder:
         place = Path(folder)
         try:
             peers += [Floor(place / "floor.db"), Engine(place / "engine.db")]
