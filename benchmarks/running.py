@@ -44,7 +44,7 @@ def tell(line: str) -> None:
 def measured(
     deals: int, entries: Sequence[Entry], plan: Plan, seed: int = 1, *, within: Path | None = None
 ) -> Run:
-    """One interleaved run of the floor, the engine and those of ``entries`` that are there, with files in ``within``."""
+    """One interleaved run of the floor, the engine and those ``entries`` that are there, with files in ``within``."""
     crm = Crm(deals, seed)
     absent: dict[str, str] = {}
     peers: list[Peer] = []
