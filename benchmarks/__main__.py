@@ -3,7 +3,7 @@
 ``run``, also without a command, measures; ``small`` and ``full`` are what ``make bench`` and ``make bench-full`` run;
 ``report`` makes table and plot of kept results; ``readme`` puts them into README.md; ``gate`` fails when a ratio has
 slipped; ``server`` measures requests a second next to Parse Server, ``local`` the local datastore, ``live`` live
-queries; ``generate`` writes the CRM as JSON Lines.
+queries, ``scale`` a million deals; ``generate`` writes the CRM as JSON Lines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import gate, generate, live, local, readme, report, running, server
+from benchmarks import gate, generate, live, local, readme, report, running, scale, server
 
 __all__ = ["main"]
 
@@ -27,6 +27,7 @@ _COMMANDS: Final[dict[str, Callable[[argparse.ArgumentParser], None]]] = {
     "server": server.add_arguments,
     "local": local.add_arguments,
     "live": live.add_arguments,
+    "scale": scale.add_arguments,
     "generate": generate.add_arguments,
 }
 

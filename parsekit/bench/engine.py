@@ -104,6 +104,11 @@ class Engine:
         self._binding = self._engine.acting_as_master()
         self._binding.__enter__()
 
+    @property
+    def opened(self) -> parsekit.ParseEngine:
+        """The engine that is measured."""
+        return self._engine
+
     def close(self) -> None:
         self._binding.__exit__(None, None, None)
         self._engine.close()
@@ -115,6 +120,12 @@ class Engine:
         _save(_objects("Contact", crm.contact_rows()))
         _save(self._deal(row) for row in crm.deal_rows())
         _save(_objects("Activity", crm.activity_rows()))
+        self._roles()
+
+    def adopt(self, crm: Crm) -> None:
+        """Take a file into which a CRM was imported: what is missing are the users' roles."""
+        self._crm = crm
+        self._acls = [PFACL.from_json(acl) for acl in crm.acls()]
         self._roles()
 
     def _roles(self) -> None:
