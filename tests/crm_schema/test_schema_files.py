@@ -97,6 +97,7 @@ def test_additions_change_no_type_and_index_what_exists(layer):
         (PACKAGE, "Deal", {"stage": 1, "updatedAt": 1}),
         (PACKAGE, "Deal", {"assignedTo": 1, "stage": 1, "expectedCloseDate": 1}),
         (PACKAGE, "Deal", {"company": 1}),
+        (PACKAGE, "Deal", {"title": 1}),
         (PACKAGE, "Activity", {"relatedTo": 1, "dueDate": 1}),
         (PACKAGE, "Activity", {"createdBy": 1, "dueDate": 1}),
         (PACKAGE, "Contact", {"company": 1, "name": 1}),
