@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import (
     ClassNameError,
     KeyNameError,

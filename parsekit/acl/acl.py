@@ -16,8 +16,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import decode_interior, dumps, encode_interior
 from parsekit.errors import AclError, MissingObjectIdError, ParseError
 from parsekit.values import Value

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NoReturn, TypeAlias, cast, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import PUBLIC
 from parsekit.acl.principal import Principal
 from parsekit.errors import InvalidJsonError

@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.bench.data import Crm
 from parsekit.bench.peer import Peer
 from parsekit.bench.result import Figure, Machine, Run

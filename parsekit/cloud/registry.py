@@ -10,8 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, TypeAlias, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.cloud.validation import Validator, validate
 from parsekit.errors import ClassNameError, ParsekitError, ScriptError
 from parsekit.file import PFFile

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, Protection
 from parsekit.auth import AuthOptions
@@ -50,9 +49,7 @@ class EngineOptions:
     allow_client_class_creation: bool = True
     allow_custom_object_id: bool = True
     enforce_private_users: bool = True
-    max_nesting: int = attrs.field(
-        default=STORED_LEVELS, validator=[attrs.validators.ge(1), attrs.validators.le(DEEPEST)]
-    )
+    max_nesting: int = attrs.field(default=STORED_LEVELS)
     """How deep arrays and objects may lie inside each other in a stored value (MongoDB's bound); 200 at most."""
     protected_fields: ProtectedFields = DEFAULT_PROTECTED_FIELDS
     """What is protected beside what classes state; Parse Server's default is added, unless owners are not exempt."""
@@ -73,6 +70,11 @@ class EngineOptions:
     """The file of the local datastore (``":memory:"`` for none on the disk); ``None`` for no local datastore."""
     local_dialect: Dialect = Dialect.IOS_LOCAL
     """The dialect of queries to the local datastore that name none."""
+
+    @max_nesting.validator
+    def _kept_by_sqlite(self, _attribute: object, value: int) -> None:
+        if not 1 <= value <= DEEPEST:
+            raise ValueError(f"max_nesting: {value} is not from 1 to {DEEPEST}")
 
     @property
     def protection(self) -> Protection:

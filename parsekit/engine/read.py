@@ -12,8 +12,7 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of

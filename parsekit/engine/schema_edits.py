@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import CUSTOM_USER_ID, GENERATED_USER_ID, validate_permissions
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, decode_value

@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError
 from parsekit.storage import backup, journal, journal_reach
 from parsekit.storage.backup import Copy

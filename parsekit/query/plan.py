@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import (
     AclTest,
     And,

@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter, TokenTableAdapter
 from parsekit.auth.options import AuthOptions
 from parsekit.codec import JSON

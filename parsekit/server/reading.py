@@ -11,8 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, Union
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, loads
 from parsekit.errors import EngineError, InvalidJsonError, did_you_mean
 

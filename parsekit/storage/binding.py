@@ -10,8 +10,7 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any, Final, TypeAlias, cast, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import dumps
 from parsekit.query.regex import literal_prefix
 from parsekit.values import Pointer, Value, date_to_ms

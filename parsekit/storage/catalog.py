@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.errors import DuplicateValueError, SchemaError, StorageError
 from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.storage.journal import first_sequence, last_sequence
 from parsekit.storage.meta import get_meta, put_meta, remove_meta
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.query.plan import Shape
 from parsekit.storage import ddl
 from parsekit.storage.binding import CONVERSIONS, Bind, Compiled, Conversion, ListText, Picked, Picker
@@ -161,7 +161,9 @@ def _text_of(shape: Any) -> str | None:
     if shape is None or isinstance(shape, str | int | float):
         return repr(shape)
     if attrs.has(type(shape)):
-        return _joined(f"{type(shape).__name__}[]", attrs.astuple(shape, recurse=False))
+        return _joined(
+            f"{type(shape).__name__}[]", [getattr(shape, item.name) for item in attrs.fields(type(shape))]
+        )
     return None
 
 

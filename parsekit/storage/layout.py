@@ -35,8 +35,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, cast, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import close_polygon, decode_interior, encode_interior, unchecked_point
 from parsekit.schema import ClassSchema, Field
 from parsekit.values import (

@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.errors import EngineError, StorageError
 from parsekit.query.dialect import Dialect
 from parsekit.query.plan import Shape, plan_of
