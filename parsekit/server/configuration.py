@@ -177,10 +177,10 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
             server[name] = _size(where, value, problems) if name == "maxUploadSize" else value
         elif name in _AUTH_NAMES:
             item = _AUTH_NAMES[name]
-            auth[item.name] = reader_of(AuthOptions, item)(where, value, problems)
+            auth[item.alias] = reader_of(AuthOptions, item)(where, value, problems)
         elif name in _ENGINE_NAMES:
             item = _ENGINE_NAMES[name]
-            engine[item.name] = reader_of(EngineOptions, item)(where, value, problems)
+            engine[item.alias] = reader_of(EngineOptions, item)(where, value, problems)
         elif name in _OWN_WAYS:
             told, attribute, read = _OWN_WAYS[name]
             (auth if told == "auth" else engine)[attribute] = read(where, value, problems)
