@@ -394,6 +394,14 @@ class Schema:
 
         return diff(self, other)
 
+    def covers(self, other: Schema) -> bool:
+        """Whether ``other`` adds nothing: no class, field or index, and nothing to what is there.
+
+        Raises:
+            SchemaError: as ``extended_with``.
+        """
+        return all(self.get(item.name) == item for item in self.extended_with(other))
+
     def extended_with(self, other: Schema) -> Schema:
         """Both schemas together; of a class in both, the fields and indexes of both.
 

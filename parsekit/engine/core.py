@@ -144,13 +144,15 @@ class ParseEngine(EngineParts):
 
     def _prepare(self, schema: Schema | None, classes: Iterable[type[PFObject]]) -> None:
         wanted = schema or Schema()
+        classes = tuple(classes)
         for kind in classes:
             self.register(kind)
             described = kind.parse_schema
             if described is not None:
                 wanted = wanted.extended_with(Schema([described]))
-        system = [ClassSchema.new(name) for name in ("_User", "_Role", "_Session")]
-        self.apply_schema(Schema(system).extended_with(wanted))
+        wanted = Schema([ClassSchema.new(name) for name in _SYSTEM_CLASSES]).extended_with(wanted)
+        if schema is not None or classes or not self.schema.covers(wanted):
+            self.apply_schema(wanted)
 
     # -- entering and closing ----------------------------------------------------------------------
 

@@ -88,8 +88,7 @@ class SchemaEdits:
         """Add what the database lacks of ``wanted``; ``ParseEngine.apply_schema`` says more."""
         _check_permissions(wanted)
         engine = self._engine
-        target = engine.schema.extended_with(wanted)
-        if all(engine.schema.get(item.name) == item for item in target):
+        if engine.schema.covers(wanted):
             return
         with engine.store.write() as connection:
             target = engine.schema.extended_with(wanted)

@@ -255,6 +255,13 @@ class ClassLayout:
     relations: Mapping[str, str] = attrs.field(init=False)
     """Relation fields with the class that each leads to."""
 
+    has_totals: bool = attrs.field(init=False)
+    """Whether an index wants totals to be kept."""
+
+    @has_totals.default
+    def _has_totals(self) -> bool:
+        return any(index.kind == "totals" for index in self.schema.indexes)
+
     @relations.default
     def _relations(self) -> Mapping[str, str]:
         fields = self.schema.fields.items()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from parsekit.acl.roles import Role
+if TYPE_CHECKING:
+    from parsekit.acl.roles import Role
 
 __all__ = ["all_roles", "role_names_of"]
 
