@@ -165,10 +165,12 @@ def _compiled(
     plan: _Plan, name: str, arguments: str, lines: list[str], names: dict[str, Any]
 ) -> FunctionType:
     text = f"def {name}({arguments}):\n " + "\n ".join(lines)
-    exec(compile(text, f"<{name} of {plan.owner.__module__}.{plan.owner.__qualname__}>", "exec"), names)
+    exec(
+        text, names
+    )  # not compile(): its first call makes the classes of the syntax tree, which takes milliseconds
     made: FunctionType = names.pop(name)
-    made.__qualname__ = f"{plan.owner.__qualname__}.{name}"
-    made.__module__ = plan.owner.__module__
+    made.__module__, made.__qualname__ = plan.owner.__module__, f"{plan.owner.__qualname__}.{name}"
+    made.__code__ = made.__code__.replace(co_filename=f"<{made.__module__}.{made.__qualname__}>")
     return made
 
 
@@ -320,9 +322,7 @@ def _with_slots(cls: type, options: _Options) -> type:
     """The class anew, with slots and with methods that are made later."""
     body = dict(cls.__dict__)
     kinds = {
-        name: kind
-        for name, kind in body.get("__annotations__", {}).items()
-        if not str(kind).startswith(("ClassVar", "typing.ClassVar"))
+        name: kind for name, kind in body.get("__annotations__", {}).items() if "ClassVar[" not in str(kind)
     }
     given = {name: body.pop(name) for name in kinds if name in body}
     plan = _Plan(kinds, given, options)
@@ -340,7 +340,7 @@ def _with_slots(cls: type, options: _Options) -> type:
         },
     )
     plan.owner = made
-    _rebind(cls, made)
+    _rebind(cls, made, body)
     return made
 
 
@@ -380,12 +380,14 @@ def _works(given: Any) -> bool:
     return isinstance(given, _Field) and bool(given.validators or given.converter)
 
 
-def _rebind(old: type, new: type) -> None:
+def _rebind(old: type, new: type, body: dict[str, Any]) -> None:
     """Lead ``super()`` in the methods of ``old`` to ``new``."""
-    for item in new.__dict__.values():
-        function = getattr(item, "__func__", None) or getattr(item, "fget", None) or item
-        if isinstance(function, FunctionType) and "__class__" in function.__code__.co_freevars:
-            for cell in function.__closure__ or ():
+    for item in body.values():
+        function = item.fget if type(item) is property else getattr(item, "__func__", item)
+        if type(function) is FunctionType and function.__closure__ is not None:
+            names = function.__code__.co_freevars
+            if "__class__" in names:
+                cell = function.__closure__[names.index("__class__")]
                 if cell.cell_contents is old:
                     cell.cell_contents = new
 

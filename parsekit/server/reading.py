@@ -26,6 +26,7 @@ __all__ = [
     "Problems",
     "Read",
     "from_text",
+    "given_as",
     "names_of",
     "option_name",
     "read_fields",
@@ -53,12 +54,17 @@ class OptionError(EngineError):
         super().__init__("; ".join(problems))
 
 
+def given_as(attribute: attrs.Attribute[Any]) -> str:
+    """The name of the argument that an attribute is given by."""
+    return attribute.alias or attribute.name
+
+
 def option_name(attribute: attrs.Attribute[Any]) -> str:
     """Parse Server's name of an attribute."""
     named = attribute.metadata.get("option")
     if named is not None:
         return str(named)
-    first, *others = attribute.alias.split("_")
+    first, *others = given_as(attribute).split("_")
     return first + "".join(part.capitalize() for part in others)
 
 
@@ -79,9 +85,9 @@ def read_fields(kind: type[Any], place: str, given: JSON, problems: Problems) ->
         if attribute is None:
             problems.append(f"{place}.{name}: there is no such option{did_you_mean(name, known)}")
             continue
-        values[attribute.alias] = reader_of(kind, attribute)(f"{place}.{name}", value, problems)
+        values[given_as(attribute)] = reader_of(kind, attribute)(f"{place}.{name}", value, problems)
     missing = [
-        name for name, item in known.items() if item.default is attrs.NOTHING and item.alias not in values
+        name for name, item in known.items() if item.default is attrs.NOTHING and given_as(item) not in values
     ]
     problems.extend(f"{place}.{name}: is missing" for name in missing)
     if len(problems) > before:
