@@ -141,10 +141,11 @@ def _code_stamp() -> str | None:
     root = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes milliseconds to import
     try:
         files = [
-            (package, entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
+            (package, entry.name, found.st_size, found.st_mtime_ns)
             for package in _CODE
             for entry in os.scandir(f"{root}/{package}")
             if entry.name.endswith(".py")
+            for found in (entry.stat(),)
         ]
     except OSError:
         return None  # not in a folder: a zip file
