@@ -12,6 +12,7 @@ Not here: classes without slots, order, and validators or converters of attribut
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from reprlib import recursive_repr
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,8 @@ __all__ = [
 
 _HASH: Final = "_kept_hash"
 """The slot of a class that keeps its hash."""
+_FEW: Final = 100
+"""So many calls of a method do not pay for compiling it."""
 _set: Final = object.__setattr__
 
 
@@ -141,16 +144,31 @@ class _Plan:
 
 
 class _Made:
-    """A method that is made when it is first asked for, and then takes this one's place."""
+    """Something of a class that is made when it is asked for, and then takes this one's place.
 
-    __slots__ = ("make", "name", "plan")
+    A method is compiled when it is called often, or when somebody asks the class for it. Until then ``general`` does
+    the same for the classes of all plans: what is called ten times is done sooner than compiled.
+    """
 
-    def __init__(self, plan: _Plan, name: str, make: Callable[[_Plan], Any]) -> None:
+    __slots__ = ("calls", "general", "make", "name", "plan")
+
+    def __init__(
+        self,
+        plan: _Plan,
+        name: str,
+        make: Callable[[_Plan], Any],
+        general: Callable[..., Any] | None = None,
+    ) -> None:
         self.plan = plan
         self.name = name
         self.make = make
+        self.general = general
+        self.calls = 0
 
     def __get__(self, instance: object | None, owner: type | None = None) -> Any:
+        if self.general is not None and instance is not None and self.calls < _FEW:
+            self.calls += 1
+            return partial(self.general, self.plan, instance)
         made = self.make(self.plan)
         setattr(self.plan.owner, self.name, made)
         return (
@@ -240,10 +258,14 @@ def _eq(plan: _Plan) -> FunctionType:
     return _compiled(plan, "__eq__", "self, other", lines, {})
 
 
+def _salt(plan: _Plan) -> int:
+    """Objects of different classes with equal attributes are different: they should not share a place."""
+    return hash((plan.owner.__module__, plan.owner.__qualname__))
+
+
 def _hash(plan: _Plan) -> FunctionType:
-    # objects of different classes with equal attributes are different: they should not share a place
     values = "".join(f"self.{name}, " for name in _compared(plan))
-    names: dict[str, Any] = {"salt": hash((plan.owner.__module__, plan.owner.__qualname__))}
+    names: dict[str, Any] = {"salt": _salt(plan)}
     if not plan.options.cache_hash:
         return _compiled(plan, "__hash__", "self", [f"return hash((salt, {values}))"], names)
     names["keep"] = getattr(plan.owner, _HASH).__set__
@@ -255,14 +277,71 @@ def _hash(plan: _Plan) -> FunctionType:
     return _compiled(plan, "__hash__", "self", lines, names)
 
 
-@recursive_repr("...")
-def _repr(self: Any) -> str:
-    shown = []
-    for item in _fields(type(self)):
-        if item.repr is not False:
-            value = getattr(self, item.name, _NOTHING)
-            shown.append(f"{item.name}={repr(value) if item.repr is True else item.repr(value)}")
-    return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
+# --- the same for all classes, while there is no method of their own ---
+
+
+def _general_init(plan: _Plan, self: Any, /, *args: Any, **given: Any) -> None:
+    if not _assigned(plan, self, args, given):
+        plan.owner.__init__(self, *args, **given)  # which says what is wrong with the arguments
+
+
+def _assigned(plan: _Plan, self: Any, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+    """Set the attributes of a new object; ``False`` where the arguments are not those of its class."""
+    left, place = dict(given), 0
+    for item in plan.fields:
+        by_place = item.init and not item.kw_only and place < len(args)
+        if by_place and item.alias not in left:
+            value = args[place]
+            place += 1
+        elif item.init and not by_place and item.alias in left:
+            value = left.pop(item.alias)
+        elif by_place or (item.init and item.default is _NOTHING):
+            return False
+        elif item.default is _NOTHING:
+            continue
+        else:
+            value = _default(item, self)
+        _set(self, item.name, value if item.converter is None else item.converter(value))
+    if left or place < len(args):
+        return False
+    if plan.options.cache_hash:
+        _set(self, _HASH, None)
+    for item in plan.fields:
+        for check in item.validators:
+            check(self, item, getattr(self, item.name))
+    if hasattr(plan.owner, "__attrs_post_init__"):
+        self.__attrs_post_init__()
+    return True
+
+
+def _default(item: _Attribute, self: Any) -> Any:
+    default = item.default
+    if not isinstance(default, _Factory):
+        return default
+    return default.factory(self) if default.takes_self else default.factory()
+
+
+def _general_eq(plan: _Plan, self: Any, other: Any, /) -> Any:
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return all(getattr(self, name) == getattr(other, name) for name in _compared(plan))
+
+
+def _general_hash(plan: _Plan, self: Any, /) -> int:
+    return hash((_salt(plan), *(getattr(self, name) for name in _compared(plan))))
+
+
+def _repr(plan: _Plan) -> Callable[[Any], str]:
+    @recursive_repr("...")
+    def __repr__(self: Any) -> str:  # noqa: N807
+        shown = []
+        for item in plan.fields:
+            if item.repr is not False:
+                value = getattr(self, item.name, _NOTHING)
+                shown.append(f"{item.name}={repr(value) if item.repr is True else item.repr(value)}")
+        return f"{type(self).__qualname__.rsplit('>.', 1)[-1]}({', '.join(shown)})"
+
+    return __repr__
 
 
 def _getstate(self: Any) -> dict[str, Any]:
@@ -359,7 +438,7 @@ def _methods(plan: _Plan, body: dict[str, Any]) -> dict[str, Any]:
     if not options.is_frozen and any(_works(given) for given in plan.given.values()):
         raise TypeError("an attribute that changes has no validator and no converter here")
     methods: dict[str, Any] = {
-        "__init__": _Made(plan, "__init__", _init),
+        "__init__": _Made(plan, "__init__", _init, _general_init),
         "__getstate__": _getstate,
         "__setstate__": _setstate,
         "__replace__": _evolve,
@@ -367,10 +446,14 @@ def _methods(plan: _Plan, body: dict[str, Any]) -> dict[str, Any]:
         "__attrs_attrs__": _Made(plan, "__attrs_attrs__", _for_attrs),
     }
     if options.eq and "__eq__" not in body:
-        methods["__eq__"] = _Made(plan, "__eq__", _eq)
-        methods["__hash__"] = _Made(plan, "__hash__", _hash) if options.is_frozen else None
+        methods["__eq__"] = _Made(plan, "__eq__", _eq, _general_eq)
+        methods["__hash__"] = (
+            _Made(plan, "__hash__", _hash, None if options.cache_hash else _general_hash)
+            if options.is_frozen
+            else None
+        )
     if options.repr:
-        methods["__repr__"] = _repr
+        methods["__repr__"] = _Made(plan, "__repr__", _repr)
     if options.is_frozen:
         methods["__setattr__"] = methods["__delattr__"] = _refuse
     return methods
