@@ -49,4 +49,6 @@ def all_roles(connection: apsw.Connection) -> list[Role]:
             users.setdefault(str(identity), set()).add(str(user))
         if child is not None:
             children.setdefault(str(identity), set()).add(str(child))
+    from parsekit.acl.roles import Role
+
     return [Role(key, name, users.get(key, ()), children.get(key, ())) for key, name in names.items()]
