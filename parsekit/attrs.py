@@ -11,6 +11,7 @@ Not here: classes without slots, order, and validators or converters of attribut
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from reprlib import recursive_repr
@@ -193,7 +194,9 @@ def _compiled(
 
 
 def _init(plan: _Plan) -> FunctionType:
-    names: dict[str, Any] = {"NOTHING": _NOTHING}
+    module = sys.modules.get(plan.owner.__module__)
+    # those of the module are for who asks what the annotations mean
+    names: dict[str, Any] = {**vars(module or object), "NOTHING": _NOTHING}
     arguments: list[str] = []
     keywords: list[str] = []
     lines: list[str] = []

@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
 
 import attrs as original
 import pytest
@@ -186,6 +186,7 @@ def test_attrs_and_others_know_the_classes() -> None:
     ]
     assert original.evolve(OURS["Plain"](1), a=2) == attrs.evolve(OURS["Plain"](1), a=2) == OURS["Plain"](2)
     assert str(inspect.signature(OURS["Plain"])) == str(inspect.signature(THEIRS["Plain"]))
+    assert get_type_hints(Kept.__init__) == {"a": int, "b": str, "return": type(None)}
     assert OURS["Plain"].__match_args__ == THEIRS["Plain"].__match_args__
     match OURS["Plain"](1, 2):
         case object(a=1, b=two):
