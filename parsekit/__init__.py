@@ -6,10 +6,10 @@ Names are imported when they are first used, so that ``import parsekit`` costs n
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
+TYPE_CHECKING = False  # not typing's, which takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from parsekit.acl.acl import PFACL
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
@@ -122,6 +122,8 @@ _RENAMED: Final = {"open": "open_engine"}
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'parsekit' has no attribute {name!r}")

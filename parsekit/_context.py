@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError
 
 if TYPE_CHECKING:

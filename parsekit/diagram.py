@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.schema import ClassSchema, Field, Schema
 
 __all__ = ["DictionaryEntry", "dictionary_of", "er_diagram", "markdown_dictionary", "stated_classes"]

@@ -11,7 +11,6 @@ fixes the text of a code, ``message`` is Parse's text and ``hint`` is ours; ``st
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import ClassVar, Final
 
@@ -472,6 +471,8 @@ class SubscriptionLagged(ParsekitError):  # noqa: N818 - a state that is resumed
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``'; did you mean "stage"?'`` for the nearest known word, or an empty string."""
+    import difflib
+
     choices = list(known)
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     if not near:

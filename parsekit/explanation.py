@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec.plain import to_plain
 from parsekit.errors import ClassNameError, did_you_mean
 from parsekit.query.ast import And, Node, describe

@@ -15,8 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import current_binding, current_engine
 from parsekit.errors import FileNameError, ObjectNotFoundError, UnsavedFileError
 from parsekit.values import FileReference

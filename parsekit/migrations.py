@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError
 from parsekit.schema import ClassSchema, Field, Index, Ownership, Schema
 from parsekit.schema_diff import (

@@ -66,7 +66,6 @@ _NOT_FIELDS: Final = SYSTEM_KEYS | {"ACL"}
 _AS_THEY_ARE: Final = frozenset({str, int, float, bool, bytes, type(None), Pointer, PFGeoPoint, PFPolygon})
 """Types whose values may be assigned without a closer look or a copy."""
 _SLOTS: Final = {"objectId": "object_id", "createdAt": "created_at", "updatedAt": "updated_at"}
-O = TypeVar("O", bound="PFObject")  # noqa: E741
 
 
 def hydrate(kind: type[O], rows: Sequence[tuple[Any, ...]], context: ResultContext) -> list[O]:
@@ -507,3 +506,6 @@ def _key(key: object) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a Parse object has text keys, got {type(key).__name__}")
     return key
+
+
+O = TypeVar("O", bound=PFObject)  # noqa: E741 - here, because a bound that is a text would be compiled

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Generic, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import InvalidPointerError, TypeMismatchError
 from parsekit.object import PFObject
 from parsekit.operations import AddRelation, RemoveRelation

@@ -9,13 +9,11 @@ one-class form; schema files and the Python API know all three.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import (
     ClassNameError,
     KeyNameError,
@@ -60,6 +58,7 @@ FieldType: TypeAlias = Literal[
 """``Mixed`` holds values of several types; no schema can ask for it, the local datastore finds out."""
 
 FIELD_TYPES: Final[tuple[FieldType, ...]] = tuple(name for name in get_args(FieldType) if name != "Mixed")
+_FIELD_TYPES: Final[dict[str, FieldType]] = {name: name for name in FIELD_TYPES}
 
 Permissions: TypeAlias = Mapping[str, Value]
 """Class-level permissions in Parse's JSON form: operation -> entities, plus the special keys of a CLP."""
@@ -73,9 +72,6 @@ OPEN_PERMISSIONS: Final[Permissions] = MappingProxyType(
 )
 """What a class has that never stated its permissions."""
 
-_CLASS_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-_JOIN_NAME: Final = re.compile(r"_Join:[A-Za-z0-9_]+:[A-Za-z0-9_]+\Z")
-_FIELD_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _RESERVED_FIELDS: Final = frozenset({"length", "className"})
 
 
@@ -254,14 +250,24 @@ def default_indexes(class_name: str) -> tuple[Index, ...]:
     return _DEFAULT_INDEXES.get(class_name, ())
 
 
+def is_word(text: str) -> bool:
+    """Whether a text is an ASCII letter, followed by ASCII letters, digits and ``_``."""
+    return text.isascii() and text.isidentifier() and not text.startswith("_")
+
+
 def is_class_name(name: str) -> bool:
     """Whether Parse lets a class have this name."""
-    return name in SYSTEM_CLASSES or bool(_CLASS_NAME.match(name) or _JOIN_NAME.match(name))
+    return name in SYSTEM_CLASSES or is_word(name) or _is_join_name(name)
+
+
+def _is_join_name(name: str) -> bool:
+    first, *others = name.split(":")
+    return first == "_Join" and len(others) == 2 and all(part and is_word(f"j{part}") for part in others)
 
 
 def is_field_name(name: str) -> bool:
     """Whether Parse lets a field have this name."""
-    return bool(_FIELD_NAME.match(name)) and name not in _RESERVED_FIELDS
+    return is_word(name) and name not in _RESERVED_FIELDS
 
 
 def _proxy(fields: Mapping[str, Field]) -> Mapping[str, Field]:
@@ -395,6 +401,14 @@ class Schema:
 
         return diff(self, other)
 
+    def covers(self, other: Schema) -> bool:
+        """Whether ``other`` adds nothing: no class, field or index, and nothing to what is there.
+
+        Raises:
+            SchemaError: as ``extended_with``.
+        """
+        return all(self.get(item.name) == item for item in self.extended_with(other))
+
     def extended_with(self, other: Schema) -> Schema:
         """Both schemas together; of a class in both, the fields and indexes of both.
 
@@ -501,4 +515,4 @@ def fits(field: Field, value: Value) -> bool:
 
 def field_type(name: str) -> FieldType | None:
     """``name`` as a field type, ``None`` when Parse has no such type."""
-    return next((known for known in FIELD_TYPES if known == name), None)
+    return _FIELD_TYPES.get(name)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import SchemaError, did_you_mean
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.acl import PFACL
 from parsekit.acl.principal import Principal

@@ -33,7 +33,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = [
     "EARTH_RADIUS_KM",

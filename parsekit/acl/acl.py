@@ -16,9 +16,8 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final
 
-import attrs
-
-from parsekit.codec import decode_interior, dumps, encode_interior
+from parsekit import attrs
+from parsekit.codec.text import dumps
 from parsekit.errors import AclError, MissingObjectIdError, ParseError
 from parsekit.values import Value
 
@@ -158,6 +157,8 @@ def canonical_acl(json: Mapping[str, Value] | None) -> str | None:
     if json is None:
         return None
     try:
+        from parsekit.codec.interior import encode_interior
+
         spelling = encode_interior(json)
     except (
         TypeError,
@@ -171,6 +172,8 @@ def canonical_acl(json: Mapping[str, Value] | None) -> str | None:
 @lru_cache(maxsize=4096)
 def _canonical_spelling(spelling: str) -> str | None:
     """``canonical_acl`` of an ACL by its JSON text: applications have few ACLs and write them the same way."""
+    from parsekit.codec.interior import decode_interior
+
     return AclEntries.of(decode_interior(spelling)).text
 
 

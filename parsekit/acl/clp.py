@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NoReturn, TypeAlias, cast, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import PUBLIC
 from parsekit.acl.principal import Principal
 from parsekit.errors import InvalidJsonError
@@ -41,10 +40,10 @@ Operation: TypeAlias = Literal["find", "get", "count", "create", "update", "dele
 OPERATIONS: Final[tuple[Operation, ...]] = get_args(Operation)
 WriteKind: TypeAlias = Literal["create", "update"]
 
-GENERATED_USER_ID: Final = re.compile(r"[a-zA-Z0-9]+\Z")
-"""User ids that permissions may name when the engine makes all objectIds."""
-CUSTOM_USER_ID: Final = re.compile(r".+\Z")
-"""User ids that permissions may name when clients may choose objectIds."""
+GENERATED_USER_ID: Final = r"[a-zA-Z0-9]+\Z"
+"""The pattern of user ids that permissions may name when the engine makes all objectIds."""
+CUSTOM_USER_ID: Final = r".+\Z"
+"""The pattern of user ids that permissions may name when clients may choose objectIds."""
 
 _POINTER_FIELDS: Final = "pointerFields"
 _REQUIRES_AUTHENTICATION: Final = "requiresAuthentication"
@@ -163,12 +162,12 @@ def _list(permissions: Permissions, key: str) -> tuple[str, ...]:
 
 
 def validate_permissions(
-    permissions: object, class_schema: ClassSchema, *, user_id: re.Pattern[str] = CUSTOM_USER_ID
+    permissions: object, class_schema: ClassSchema, *, user_id: str = CUSTOM_USER_ID
 ) -> Permissions | None:
     """The permissions as the class may state them, copied; ``None`` states none, which opens the class.
 
     ``class_schema`` is the class as it will be, so that permissions may name fields that come with them.
-    ``user_id`` is the form of a user's objectId. ``{}`` closes the class to everyone but the master.
+    ``user_id`` is the pattern of a user's objectId. ``{}`` closes the class to everyone but the master.
 
     Raises:
         InvalidJsonError: 107 with Parse's text (SchemaController.validateCLP).
@@ -194,11 +193,11 @@ def validate_permissions(
 
 
 def _check_entities(
-    key: str, entities: Mapping[str, object], class_schema: ClassSchema, user_id: re.Pattern[str]
+    key: str, entities: Mapping[str, object], class_schema: ClassSchema, user_id: str
 ) -> None:
     for entity, stated in entities.items():
         known = entity in (PUBLIC, _POINTER_FIELDS, _REQUIRES_AUTHENTICATION)
-        if not known and not entity.startswith("role:") and not user_id.match(entity):
+        if not known and not entity.startswith("role:") and not re.match(user_id, entity):
             _refuse(f"'{entity}' is not a valid key for class level permissions")
         if entity == _POINTER_FIELDS:
             if not isinstance(stated, list | tuple):
@@ -235,12 +234,10 @@ def _check_pointer_fields(
             )
 
 
-def _check_protected_fields(
-    groups: Mapping[str, object], class_schema: ClassSchema, user_id: re.Pattern[str]
-) -> None:
+def _check_protected_fields(groups: Mapping[str, object], class_schema: ClassSchema, user_id: str) -> None:
     for group, keys in groups.items():
         known = group in (PUBLIC, "authenticated") or group.startswith(("role:", "userField:"))
-        if not known and not user_id.match(group):
+        if not known and not re.match(user_id, group):
             _refuse(f"'{group}' is not a valid key for class level permissions")
         if not isinstance(keys, list | tuple):
             _refuse(f"'{_js(keys)}' is not a valid value for protectedFields[{group}] - expected an array.")

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import PFACL, PUBLIC, AccessKind, AclEntries
 from parsekit.acl.clp import Operation, WriteKind
 from parsekit.acl.policy import Access, Decision, decide, hidden_fields_of

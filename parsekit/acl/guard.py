@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Literal, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.policy import Access
 from parsekit.acl.principal import Principal
 from parsekit.acl.protected import (

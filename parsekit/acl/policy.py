@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import AccessKind
 from parsekit.acl.clp import ClassVerdict, Operation, WriteKind, effective_permissions, evaluate
 from parsekit.acl.principal import Principal, principal_ids

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import PUBLIC, role_principal
 from parsekit.errors import InternalServerError
 

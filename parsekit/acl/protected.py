@@ -15,8 +15,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import PUBLIC, role_principal
 from parsekit.acl.clp import effective_permissions
 from parsekit.acl.principal import Principal

@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import RoleNameError, TypeMismatchError
 from parsekit.values import Value
 

@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.aio.refusing import RefusingEngine
 from parsekit.aio.workers import Workers

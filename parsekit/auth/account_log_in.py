@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.auth.auth_data import merged
 from parsekit.auth.preparation import PREPARED, Prepared, ValidatedAuthData

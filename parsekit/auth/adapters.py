@@ -15,8 +15,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ObjectNotFoundError
 from parsekit.values import Value
 

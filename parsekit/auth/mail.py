@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal, Protocol, final
 from urllib.parse import quote
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["Mail", "MailAdapter", "MailKind", "RecordingMailAdapter", "mail_for"]
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter
 from parsekit.auth.mail import MailAdapter
 from parsekit.errors import EngineError

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.auth.adapters import AuthData
 
 __all__ = ["PREPARED", "Prepared", "ValidatedAuthData", "prepared"]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import dumps, loads
 
 __all__ = ["UserSecrets"]

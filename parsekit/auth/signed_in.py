@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.values import Value
 
 if TYPE_CHECKING:

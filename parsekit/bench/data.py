@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["INDUSTRIES", "STAGES", "SUBJECTS", "Crm", "Row", "deal_id", "user_id"]
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.bench.statistics import Ratio
 
 __all__ = ["Figure", "Machine", "Run"]

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Final, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["Ratio", "paired_ratio"]
 

@@ -9,8 +9,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.bench.data import INDUSTRIES, SCOPES, STAGES, SUBJECTS, Crm, deal_id
 from parsekit.bench.peer import Peer
 

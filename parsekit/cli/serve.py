@@ -12,11 +12,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Final, final
 
-import attrs
 from cyclopts import App, Parameter
 
 import parsekit
-from parsekit import EngineError, Schema
+from parsekit import EngineError, Schema, attrs
 from parsekit.cli.schemas import read_schema_files
 from parsekit.cli.session import UsageError
 from parsekit.codec import JSON, loads

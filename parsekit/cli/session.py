@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, final
 
-import attrs
 from cyclopts import Parameter
 
 import parsekit
-from parsekit import EngineError, ParseEngine, ParseError, ParsekitError, PFQuery, Schema
+from parsekit import EngineError, ParseEngine, ParseError, ParsekitError, PFQuery, Schema, attrs
 from parsekit.codec import loads
 from parsekit.errors import InvalidJsonError, did_you_mean
 

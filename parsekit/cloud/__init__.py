@@ -14,20 +14,27 @@ of a hook reaches the caller as it is, anything else as ``ScriptError`` (141) wi
 This package holds what is registered and how it is called; when a hook is called is the engine's affair.
 """
 
-from parsekit.cloud.log import LogEntry, ScriptLog
-from parsekit.cloud.registry import CloudCode
-from parsekit.cloud.requests import (
-    ConfigRequest,
-    FileRequest,
-    FindRequest,
-    FunctionRequest,
-    JobRequest,
-    LiveEventRequest,
-    LiveServerRequest,
-    SaveRequest,
-    SubscribeRequest,
-)
-from parsekit.cloud.validation import FieldRule, Validator
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parsekit._lazily import names_from
+
+if TYPE_CHECKING:
+    from parsekit.cloud.log import LogEntry, ScriptLog
+    from parsekit.cloud.registry import CloudCode
+    from parsekit.cloud.requests import (
+        ConfigRequest,
+        FileRequest,
+        FindRequest,
+        FunctionRequest,
+        JobRequest,
+        LiveEventRequest,
+        LiveServerRequest,
+        SaveRequest,
+        SubscribeRequest,
+    )
+    from parsekit.cloud.validation import FieldRule, Validator
 
 __all__ = [
     "CloudCode",
@@ -45,3 +52,30 @@ __all__ = [
     "SubscribeRequest",
     "Validator",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = names_from(
+        __name__,
+        {
+            "log": (
+                "LogEntry",
+                "ScriptLog",
+            ),
+            "registry": ("CloudCode",),
+            "requests": (
+                "ConfigRequest",
+                "FileRequest",
+                "FindRequest",
+                "FunctionRequest",
+                "JobRequest",
+                "LiveEventRequest",
+                "LiveServerRequest",
+                "SaveRequest",
+                "SubscribeRequest",
+            ),
+            "validation": (
+                "FieldRule",
+                "Validator",
+            ),
+        },
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Literal, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["LogEntry", "LogLevel", "ScriptLog"]
 

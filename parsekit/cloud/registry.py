@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, TypeAlias, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, final
 
-import attrs
-
-from parsekit.cloud.validation import Validator, validate
+from parsekit import attrs
 from parsekit.errors import ClassNameError, ParsekitError, ScriptError
-from parsekit.file import PFFile
-from parsekit.object import PFObject
+
+if TYPE_CHECKING:
+    from parsekit.cloud.validation import Validator
+    from parsekit.file import PFFile
+    from parsekit.object import PFObject
 
 __all__ = ["TRIGGERS", "CloudCode", "Kind", "Script"]
 
@@ -26,7 +27,7 @@ TRIGGERS: Final = frozenset({
 """The names of all triggers."""
 
 Script: TypeAlias = Callable[[Any], Any]
-Kind: TypeAlias = str | type[PFObject] | type[PFFile]
+Kind: TypeAlias = "str | type[PFObject] | type[PFFile]"
 """What a hook is registered for: a class by name, a typed class, or files."""
 S = TypeVar("S", bound=Script)
 
@@ -237,6 +238,8 @@ def _check_trigger(trigger: str, class_name: str) -> None:
 
 
 def _call(registered: _Registered, request: Any) -> Any:
+    from parsekit.cloud.validation import Validator, validate
+
     with _Failures():
         if isinstance(registered.validator, Validator):
             # SAFETY: skipping is the hook's own wish, stated where it was registered.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.cloud.log import ScriptLog
 from parsekit.file import PFFile

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ValidationError
 from parsekit.object import PFObject
 from parsekit.values import Value

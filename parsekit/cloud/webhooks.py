@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 from urllib.parse import urlsplit
 
-import attrs
-
+from parsekit import attrs
 from parsekit.cloud.requests import (
     FileRequest,
     FindRequest,

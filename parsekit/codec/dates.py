@@ -12,12 +12,9 @@ from parsekit.values import to_utc
 
 __all__ = ["format_date", "format_ms", "parse_date"]
 
-_DATE: Final = re.compile(
-    r"""\s*(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?
+_DATE: Final = r"""\s*(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?)?
     (?:[Tt\ ]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.(?P<fraction>\d+))?)?)?
-    \s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?\s*""",
-    re.VERBOSE | re.ASCII,
-)
+    \s*(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?\s*"""
 _FAST_LENGTH: Final = 24
 _DAY_MS: Final = 86_400_000
 _EPOCH: Final = date(1970, 1, 1)
@@ -69,7 +66,7 @@ def parse_date(text: str) -> datetime:
             return datetime.fromisoformat(text)
         except ValueError:
             pass  # such as the hour 24 or February 30th, which the full grammar below reads
-    match = _DATE.fullmatch(text)
+    match = re.fullmatch(_DATE, text, re.VERBOSE | re.ASCII)
     moment = None if match is None else _date_of(match)
     if moment is None:
         raise InvalidJsonError("date: not an ISO 8601 date such as 2024-01-31T12:00:00.000Z")

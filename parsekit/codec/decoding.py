@@ -8,8 +8,6 @@ does not check either).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -88,6 +86,9 @@ def _read_polygon(source: dict[str, JSON]) -> PFPolygon | None:
 
 
 def _read_bytes(source: dict[str, JSON]) -> bytes | None:
+    import base64
+    import binascii
+
     text = source.get("base64")
     if not isinstance(text, str):
         return None

@@ -5,7 +5,6 @@ A float that is a whole number is written without its fraction, as JavaScript wr
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable
 from datetime import datetime
@@ -54,6 +53,8 @@ def _typed_polygon(value: PFPolygon) -> JSON:
 
 
 def _typed_bytes(value: bytes) -> JSON:
+    import base64
+
     return {"__type": "Bytes", "base64": base64.b64encode(value).decode("ascii")}
 
 

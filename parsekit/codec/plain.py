@@ -12,8 +12,6 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from parsekit.codec.dates import format_date
 from parsekit.codec.encoding import encode_value
 from parsekit.codec.text import JSON
@@ -40,6 +38,7 @@ def _camel(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _converter() -> Converter:
+    import attrs
     import cattrs
     from cattrs.gen import make_dict_unstructure_fn, override
 

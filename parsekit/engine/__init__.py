@@ -4,6 +4,24 @@
 ``infer`` the lazy schema, ``views`` what a principal may do.
 """
 
-from parsekit.engine.core import ParseEngine, open_engine
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from parsekit._lazily import names_from
+
+if TYPE_CHECKING:
+    from parsekit.engine.core import ParseEngine, open_engine
 
 __all__ = ["ParseEngine", "open_engine"]
+
+if not TYPE_CHECKING:
+    __getattr__ = names_from(
+        __name__,
+        {
+            "core": (
+                "ParseEngine",
+                "open_engine",
+            ),
+        },
+    )

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.explain import AccessExplanation, explain_access, explain_each
 from parsekit.acl.principal import Principal

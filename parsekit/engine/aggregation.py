@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.system import forbidden
 from parsekit.codec import JSON
 from parsekit.errors import StorageError

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.policy import Access
 from parsekit.engine.views import PrincipalView, Reading

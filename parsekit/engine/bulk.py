@@ -22,8 +22,7 @@ from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import canonical_acl
 from parsekit.acl.ownership import owned_acl
 from parsekit.acl.principal import is_reserved_user_id

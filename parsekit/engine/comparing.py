@@ -14,8 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.principal import Principal, principal_ids
 from parsekit.engine.live_reading import fields_of

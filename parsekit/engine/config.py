@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.cloud import ConfigRequest
 from parsekit.codec import JSON, decode_operation

@@ -9,71 +9,59 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, final
 
 from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
-from parsekit.auth import Accounts, SignedIn
 from parsekit.cloud import CloudCode
-from parsekit.engine.attachments import FilesInDatabase
-from parsekit.engine.config import GlobalConfig
-from parsekit.engine.direct import DirectWrites
-from parsekit.engine.filing import Filing
-from parsekit.engine.hooks import EngineHooks
-from parsekit.engine.idempotency import Idempotency
-from parsekit.engine.infer import Inference
-from parsekit.engine.installations import InstallationRules
-from parsekit.engine.jobs import Jobs
 from parsekit.engine.options import EngineOptions
 from parsekit.engine.outbox import Listener, Outbox
-from parsekit.engine.pointers import plain_operations
-from parsekit.engine.push import Push
+from parsekit.engine.parts import EngineParts
 from parsekit.engine.read import ReadPath
-from parsekit.engine.remote import carried_out
-from parsekit.engine.saving import Saving
-from parsekit.engine.upkeep import Compaction, Copy, Finding, Upkeep
 from parsekit.engine.views import PrincipalView, Views
-from parsekit.engine.webhooks import Webhooks
-from parsekit.engine.write import ClassRules, WritePath
 from parsekit.errors import EngineError
-from parsekit.explanation import Explanation
-from parsekit.file import FileStore, PFFile
 from parsekit.object import PFObject
-from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.state import QueryState
-from parsekit.relation import PFRelation
 from parsekit.schema import ClassSchema, Schema
-from parsekit.storage.journal import last_sequence
+from parsekit.storage.journal_reach import has_open_gap
 from parsekit.storage.store import Store
-from parsekit.user import PFRole, PFSession, PFUser
-from parsekit.values import MISSING, FileReference, Value
+from parsekit.values import MISSING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsekit.acl.explain import AccessExplanation
+    from parsekit.auth import SignedIn
     from parsekit.engine.access import FindExplanation
-    from parsekit.engine.aggregation import Aggregation
     from parsekit.engine.bulk import Bulk
-    from parsekit.engine.find_hooks import FindHooks
     from parsekit.engine.history import HistoryEntry
-    from parsekit.engine.live import LiveQueries
-    from parsekit.engine.matching import DialectReads
     from parsekit.engine.past import PastView
-    from parsekit.engine.schema_edits import SchemaEdits
     from parsekit.engine.security import Finding as SecurityFinding
+    from parsekit.engine.upkeep import Compaction, Copy, Finding
+    from parsekit.explanation import Explanation
+    from parsekit.file import PFFile
     from parsekit.localstore import LocalDatastore
     from parsekit.migrations import AppliedMigration, Migration, MigrationReport
     from parsekit.query.compare import DialectComparison
+    from parsekit.relation import PFRelation
+    from parsekit.storage.database import Connection
+    from parsekit.user import PFUser
+    from parsekit.values import FileReference, Value
 
 __all__ = ["ParseEngine", "open_engine", "principal_of"]
 
 T = TypeVar("T")
+
+_PRUNE_EVERY: Final = 1_000
+"""In one of so many write transactions the journal lets go of what it need not keep."""
+_SYSTEM_CLASSES: Final = {"_User": "PFUser", "_Role": "PFRole", "_Session": "PFSession"}
+"""The classes that have a type of their own from the start, and its name."""
 
 
 def open_engine(
@@ -99,7 +87,7 @@ def open_engine(
 
 
 @final
-class ParseEngine:
+class ParseEngine(EngineParts):
     """An open engine. Enter it with ``with``; close it with ``close()`` or the end of the block."""
 
     def __init__(
@@ -111,7 +99,8 @@ class ParseEngine:
         options: EngineOptions,
     ) -> None:
         self.options = options
-        self._classes: dict[str, type[PFObject]] = {"_User": PFUser, "_Role": PFRole, "_Session": PFSession}
+        self.parts_lock = threading.RLock()
+        self._classes: dict[str, type[PFObject]] = {}
         self._tokens: list[contextvars.Token[Binding | None]] = []
         self.local: LocalDatastore | None = None
         self.store = Store(
@@ -124,38 +113,13 @@ class ParseEngine:
         )
         try:
             self.views = Views(self.store, self.store.role_names, options.protection)
-            self.inference = Inference(self.store, allow_class_creation=options.allow_client_class_creation)
             self.reads = ReadPath(self, self.views)
             self.outbox = Outbox()
             self.store.outbox = self.outbox
-            self.rules: dict[str, ClassRules] = {}
-            self.writes = WritePath(
-                self.store,
-                clock=options.clock,
-                new_id=options.new_id,
-                rules=self.rules,
-                publish=self.outbox.publish,
-                keep_journal=options.journal,
-                inference=self.inference,
-                max_nesting=options.max_nesting,
-            )
-            self.accounts = Accounts(self, options.auth, enforce_private_users=options.enforce_private_users)
-            self.rules.update(self.accounts.rules())
-            self.writes.redirects["_Installation"] = InstallationRules(self)
-            self.files: FileStore = options.files or FilesInDatabase(self.store)
             self.cloud = CloudCode()
-            self.hooks = EngineHooks(self, self.cloud)
-            self.writes.hooks = self.hooks
-            self.filing = Filing(self)
-            self.webhooks = Webhooks(self)
-            self.config = GlobalConfig(self)
-            self.push = Push(self)
-            self.idempotency = Idempotency(self)
-            self.jobs = Jobs(self)
-            self._saving = Saving(self)
-            self.direct = DirectWrites(self)
-            self.upkeep = Upkeep(self)
+            self.store.every(_PRUNE_EVERY, self._prune_journal)
             self._is_shared = str(path) != ":memory:"
+            self._mark_journal()
             self._prepare(schema, classes)
             self._open_local()
         except BaseException:
@@ -169,52 +133,26 @@ class ParseEngine:
 
             self.local = open_beside(self, options.local_datastore, options.local_dialect)
 
+    def _mark_journal(self) -> None:
+        """Let the file tell whether its journal knows of every write."""
+        database = self.store.database
+        if not database.read_only and has_open_gap(database.reader()) == self.options.journal:
+            self.upkeep.mark_journal()
+
+    def _prune_journal(self, connection: Connection) -> None:
+        self.upkeep.prune_some(connection)
+
     def _prepare(self, schema: Schema | None, classes: Iterable[type[PFObject]]) -> None:
         wanted = schema or Schema()
+        classes = tuple(classes)
         for kind in classes:
             self.register(kind)
             described = kind.parse_schema
             if described is not None:
                 wanted = wanted.extended_with(Schema([described]))
-        system = [ClassSchema.new(name) for name in ("_User", "_Role", "_Session")]
-        self.apply_schema(Schema(system).extended_with(wanted))
-
-    # -- parts that few programs use, imported with their first use ---------------------------------
-
-    @cached_property
-    def aggregation(self) -> Aggregation:
-        """Aggregates and distinct values."""
-        from parsekit.engine.aggregation import Aggregation
-
-        return Aggregation(self)
-
-    @cached_property
-    def dialects(self) -> DialectReads:
-        """Queries under another dialect than the store's own."""
-        from parsekit.engine.matching import DialectReads
-
-        return DialectReads(self)
-
-    @cached_property
-    def finds(self) -> FindHooks:
-        """Queries with cloud code around them."""
-        from parsekit.engine.find_hooks import FindHooks
-
-        return FindHooks(self, self.cloud)
-
-    @cached_property
-    def live(self) -> LiveQueries:
-        """Subscriptions."""
-        from parsekit.engine.live import LiveQueries
-
-        return LiveQueries(self, shared=self._is_shared)
-
-    @cached_property
-    def schema_edits(self) -> SchemaEdits:
-        """Changes of classes, as the REST schemas API makes them."""
-        from parsekit.engine.schema_edits import SchemaEdits
-
-        return SchemaEdits(self)
+        wanted = Schema([ClassSchema.new(name) for name in _SYSTEM_CLASSES]).extended_with(wanted)
+        if schema is not None or classes or not self.schema.covers(wanted):
+            self.apply_schema(wanted)
 
     # -- entering and closing ----------------------------------------------------------------------
 
@@ -285,7 +223,12 @@ class ParseEngine:
 
     def class_for(self, class_name: str) -> type[PFObject]:
         """The typed class of a Parse class, ``PFObject`` when none is registered."""
-        return self._classes.get(class_name, PFObject)
+        kind = self._classes.get(class_name)
+        if kind is None and class_name in _SYSTEM_CLASSES:
+            from parsekit import user
+
+            kind = self._classes.setdefault(class_name, getattr(user, _SYSTEM_CLASSES[class_name]))
+        return kind or PFObject
 
     @property
     def schema(self) -> Schema:
@@ -316,6 +259,9 @@ class ParseEngine:
 
     def sign_up(self, user: PFUser, principal: Principal) -> SignedIn:
         """Create ``user`` from its pending operations; ``PFUser.sign_up`` also makes it the current user."""
+        from parsekit.engine.pointers import plain_operations
+        from parsekit.operations import OperationSet
+
         state = user.local_state
         pending = plain_operations(state.operations, {}) if state is not None else OperationSet()
         return self.accounts.sign_up(pending, principal)
@@ -337,6 +283,8 @@ class ParseEngine:
         """What ``action``, which writes, gives; webhooks that it needs are called outside of its transaction."""
         if self.cloud.is_empty:
             return action()
+        from parsekit.engine.remote import carried_out
+
         return carried_out(action, in_write=self.store.database.in_write)
 
     def after_commit(self) -> None:
@@ -412,6 +360,8 @@ class ParseEngine:
     @property
     def last_sequence(self) -> int:
         """The newest position of the journal, 0 before the first change."""
+        from parsekit.storage.journal import last_sequence
+
         return last_sequence(self.store.database.reader())
 
     def compact(self) -> Compaction:
@@ -514,27 +464,31 @@ class ParseEngine:
         """Save objects and the unsaved ones that they refer to."""
         password = next((obj.raw("password") for obj in objects if obj.class_name == "_User"), MISSING)
         if password is MISSING:
-            self.carried_out(lambda: self._saving.save(objects, principal))
+            self.carried_out(lambda: self.saving.save(objects, principal))
             return
         with self.accounts.preparing(password=password, installation_id=principal.installation_id):
-            self.carried_out(lambda: self._saving.save(objects, principal))
+            self.carried_out(lambda: self.saving.save(objects, principal))
 
     def delete_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Delete objects."""
-        self.carried_out(lambda: self._saving.delete(objects, principal))
+        self.carried_out(lambda: self.saving.delete(objects, principal))
 
     def fetch_objects(
         self, objects: Sequence[PFObject], principal: Principal, include: Iterable[str]
     ) -> None:
         """Bring objects up to date."""
-        self._saving.fetch(objects, principal, tuple(include))
+        self.saving.fetch(objects, principal, tuple(include))
 
     def relation(self, owner: PFObject, key: str) -> PFRelation[Any]:
         """The relation ``key`` of an object."""
+        from parsekit.relation import PFRelation
+
         return PFRelation(owner, key)
 
     def file(self, reference: FileReference) -> PFFile:
         """The file that an object refers to."""
+        from parsekit.file import PFFile
+
         return PFFile.from_reference(reference)
 
     def bulk(self, principal: Principal) -> Bulk:
@@ -555,5 +509,7 @@ def principal_of(user: PFObject | Principal) -> Principal:
         return user
     if user.class_name != "_User" or user.object_id is None:
         raise EngineError(f"acting_as: expected a saved user, got {user!r}")
+    from parsekit.user import PFUser
+
     token = user.session_token if isinstance(user, PFUser) else None
     return Principal.user(user.object_id, session_token=token)

@@ -10,8 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.policy import hidden_fields_of
 from parsekit.engine.effects import echo_of
 from parsekit.operations import OperationSet

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.guard import check_selected_key
 from parsekit.cloud import CloudCode, FindRequest
 from parsekit.engine.live_reading import fields_of

@@ -13,8 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import readers
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.acl.principal import Principal

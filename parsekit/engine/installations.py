@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.errors import EngineError, ObjectNotFoundError, OperationForbiddenError, parse_error
 from parsekit.operations import Delete, OperationSet, Set

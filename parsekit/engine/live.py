@@ -16,8 +16,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import Binding, current_binding
 from parsekit.acl.guard import check_keys, check_query_fields, read_operation
 from parsekit.engine.live_events import LiveEvents

@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields

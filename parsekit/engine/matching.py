@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import read_operation
 from parsekit.acl.principal import Principal, principal_ids

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias, final
+from typing import TYPE_CHECKING, TypeAlias, final
 
-from parsekit.engine.write import Change
+if TYPE_CHECKING:
+    from parsekit.engine.write import Change
 
 __all__ = ["Listener", "Outbox"]
 
-Listener: TypeAlias = Callable[[Sequence[Change]], None]
+Listener: TypeAlias = "Callable[[Sequence[Change]], None]"
 
 
 @final

@@ -21,8 +21,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.guard import check_query_fields, check_relation_key, guard_query
 from parsekit.acl.policy import Access, visible

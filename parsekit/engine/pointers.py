@@ -7,8 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.object import PFObject
 from parsekit.operations import Operation, OperationSet, Sequence, Set
 from parsekit.values import PFGeoPoint, PFPolygon, Pointer, Value

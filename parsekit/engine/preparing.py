@@ -11,8 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.guard import check_relation_key, guard_query
 from parsekit.acl.policy import Access
 from parsekit.engine.asking import Asking

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, dumps, format_date
 from parsekit.errors import ParseError, parse_error

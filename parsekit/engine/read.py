@@ -12,19 +12,15 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import Operation
 from parsekit.acl.guard import check_query_fields, read_operation
 from parsekit.acl.policy import Access, hidden_fields_of
 from parsekit.acl.system import system_refusal
 from parsekit.engine.asking import Asking, selected_columns, with_all_includes
-from parsekit.engine.preparing import Preparation
 from parsekit.engine.views import PrincipalView, Views
 from parsekit.errors import ObjectNotFoundError, ParseError
-from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.object import PFObject, hydrate
-from parsekit.object_including import attach_includes
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, constraints_of
 from parsekit.query.keys import SCORE
@@ -32,13 +28,14 @@ from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout
 from parsekit.storage.store import NeedsResults, StaleCatalog
-from parsekit.storage.totals import kept_totals
 from parsekit.values import MISSING, Value
 
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.find_hooks import FindHooks
+    from parsekit.engine.preparing import Preparation
+    from parsekit.explanation import Explanation
     from parsekit.storage.binding import Compiled
 
 __all__ = ["ReadPath"]
@@ -71,13 +68,24 @@ class ReadPath:
         self._classes = engine.class_for
         self._default_limit = engine.options.default_limit
         self._shapes: dict[Compiled, ResultShape] = {}
-        self.preparation = Preparation(
-            self._store,
-            engine.options.clock,
-            lambda class_name, object_id, principal: self.get(class_name, object_id, principal, None, None),
-            self.result_shape,
-        )
+        self._preparation: Preparation | None = None
         self._store.on_reload(self._shapes.clear)
+
+    @property
+    def preparation(self) -> Preparation:
+        """What prepares queries that are not simple."""
+        if self._preparation is None:
+            from parsekit.engine.preparing import Preparation
+
+            self._preparation = Preparation(
+                self._store,
+                self._engine.options.clock,
+                lambda class_name, object_id, principal: self.get(
+                    class_name, object_id, principal, None, None
+                ),
+                self.result_shape,
+            )
+        return self._preparation
 
     # -- verbs -----------------------------------------------------------------------------------
 
@@ -236,7 +244,7 @@ class ReadPath:
     def _count_kept(self, where: Node, asking: Asking) -> int | None:
         """The count of a class or of one group of it, where totals are kept and nothing but ACLs decides."""
         reading = asking.reading
-        if reading.conjunct is not None or reading.unusable or not kept_totals(asking.layout):
+        if reading.conjunct is not None or reading.unusable or not asking.layout.has_totals:
             return None
         if isinstance(where, And) and len(where.children) == 1:
             where = where.children[0]
@@ -348,6 +356,8 @@ class ReadPath:
             # before anything is included: a refusal by the class of a hidden pointer would tell that it is there
             _strip(objects, asking.reading.access, asking.view, _unasked(state, asking))
         if state.include or partial:
+            from parsekit.object_including import attach_includes
+
             view, fetch = asking.view, self.included if hooks is None else hooks.included
             attach_includes(objects, state, lambda query, ids: fetch(query, ids, view))
         return objects
@@ -374,6 +384,8 @@ class ReadPath:
         return self.retry(lambda: self._explain(state, principal))
 
     def _explain(self, state: QueryState, principal: Principal) -> Explanation:
+        from parsekit.explanation import explained, nothing_to_explain
+
         asking = self.asking(state.class_name, principal, "find")
         if asking is None:
             raise nothing_to_explain(state.class_name, self._store.catalog.schema.classes)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["CallNeeded", "answered", "carried_out"]
 

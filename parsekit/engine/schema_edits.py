@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.clp import CUSTOM_USER_ID, GENERATED_USER_ID, validate_permissions
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, decode_value
@@ -89,8 +88,7 @@ class SchemaEdits:
         """Add what the database lacks of ``wanted``; ``ParseEngine.apply_schema`` says more."""
         _check_permissions(wanted)
         engine = self._engine
-        target = engine.schema.extended_with(wanted)
-        if all(engine.schema.get(item.name) == item for item in target):
+        if engine.schema.covers(wanted):
             return
         with engine.store.write() as connection:
             target = engine.schema.extended_with(wanted)

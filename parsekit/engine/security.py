@@ -10,8 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import CURRENT
 from parsekit.acl.acl import PUBLIC
 from parsekit.acl.clp import effective_permissions

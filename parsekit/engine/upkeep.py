@@ -1,6 +1,6 @@
 """Looking after a database: check, backup, compaction, and what the journal lets go.
 
-The journal is pruned inside a write transaction, once in ``_PRUNE_EVERY`` of them and a bounded number of entries each
+The journal is pruned inside a write transaction, once in a thousand of them and a bounded number of entries each
 time, so that no save ever waits for more than that. What the journal is for is said in ``history``.
 """
 
@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError
 from parsekit.storage import backup, journal, journal_reach
 from parsekit.storage.backup import Copy
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Compaction", "Copy", "Finding", "Upkeep", "restore"]
 
-_PRUNE_EVERY: Final = 1_000
 _PRUNE_AT_MOST: Final = 5_000
 
 
@@ -43,18 +41,11 @@ class Upkeep:
 
     def __init__(self, engine: ParseEngine) -> None:
         self._engine = engine
-        self._mark_journal()
-        engine.store.every(_PRUNE_EVERY, self._prune_some)
 
-    def _mark_journal(self) -> None:
-        """Let the file tell whether its journal knows of every write."""
-        store, keeps = self._engine.store, self._engine.options.journal
-        if store.database.read_only:
-            return
-        if journal_reach.has_open_gap(store.database.reader()) != keeps:
-            return
-        with store.write() as connection:
-            if keeps:
+    def mark_journal(self) -> None:
+        """Let the file tell whether its journal knows of every write from now on."""
+        with self._engine.store.write() as connection:
+            if self._engine.options.journal:
                 journal_reach.mark_journaled(connection)
             else:
                 journal_reach.mark_unjournaled(connection)
@@ -84,7 +75,8 @@ class Upkeep:
         before, after = backup.compact(self._engine.store.database)
         return Compaction(before, after, pruned)
 
-    def _prune_some(self, connection: Connection) -> None:
+    def prune_some(self, connection: Connection) -> None:
+        """Let go of a bounded number of the journal's entries. Inside ``Store.write()``."""
         self._prune(connection, _PRUNE_AT_MOST)
 
     def _prune(self, connection: Connection, at_most: int) -> int:

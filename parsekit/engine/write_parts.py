@@ -11,8 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import STORED_LEVELS
 from parsekit.engine.views import PrincipalView
 from parsekit.operations import OperationSet

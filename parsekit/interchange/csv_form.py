@@ -20,8 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, TextIO, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, dumps, format_date, loads, parse_date
 from parsekit.errors import InvalidJsonError, SchemaError, did_you_mean
 from parsekit.interchange.records import Record, Unreadable

@@ -19,8 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.engine.bulk import Bulk
 from parsekit.errors import EngineError

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.errors import EngineError
 

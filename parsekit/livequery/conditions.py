@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, decode_value
 from parsekit.errors import ParseError
 from parsekit.query.ast import (

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["ListDiff", "Moved", "Placed", "diff_lists"]
 

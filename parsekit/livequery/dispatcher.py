@@ -20,8 +20,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ParseError
 from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.dependents import Dependent

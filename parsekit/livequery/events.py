@@ -18,8 +18,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.values import Value
 
 __all__ = ["Event", "EventKind", "Fields", "Occurrence", "kind_of_event"]

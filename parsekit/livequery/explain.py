@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ParseError
 from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.events import Fields

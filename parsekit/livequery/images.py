@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.livequery.events import Fields
 from parsekit.storage.journal import ChangeKind, JournalEntry
 from parsekit.values import Value

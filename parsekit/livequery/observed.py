@@ -15,8 +15,7 @@ from fractions import Fraction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.errors import EngineError
 from parsekit.livequery.diffs import ListDiff, diff_lists

@@ -11,8 +11,7 @@ from datetime import datetime
 from itertools import product
 from typing import Any, Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.livequery.spans import Interval
 from parsekit.query.ast import And, Constraint, Node, Or
 from parsekit.query.dialect import Dialect

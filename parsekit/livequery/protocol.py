@@ -18,8 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, TypeAlias, cast, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, dumps, loads
 from parsekit.errors import ParseError
 from parsekit.livequery.events import EventKind

@@ -14,8 +14,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.livequery.groups import Group
 
 __all__ = ["Bounds", "Grid", "Interval", "is_number_exact"]

@@ -18,8 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit._context import CURRENT, Binding
 from parsekit.acl.principal import Principal
 from parsekit.errors import CacheMissError, SchemaError

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.localstore.lookup import LocalLookup, ids_of, number_of
 from parsekit.query.ast import (
     NEVER,

@@ -13,8 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import canonical_acl
 from parsekit.errors import EngineError
 from parsekit.localstore.records import (

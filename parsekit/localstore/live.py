@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError, NotOfferedError, ParseError
 from parsekit.livequery.events import Event, Fields, Occurrence, kind_of_event
 from parsekit.livequery.explain import Arrival

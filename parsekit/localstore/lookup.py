@@ -10,8 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.acl import readers, writers
 from parsekit.acl.principal import Principal, principal_ids
 from parsekit.errors import InvalidQueryError

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import CacheMissError, NestedKeyError, ObjectNotFoundError
 from parsekit.explanation import Explanation, explained, nothing_to_explain
 from parsekit.localstore.division import Division, divide

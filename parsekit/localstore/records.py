@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import decode_interior, encode_interior
 from parsekit.object import PFObject
 from parsekit.object_state import SYSTEM_KEYS, LocalState

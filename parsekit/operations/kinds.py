@@ -9,8 +9,7 @@ import math
 from collections.abc import Iterable
 from typing import TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.values import Pointer, Value
 
 __all__ = [

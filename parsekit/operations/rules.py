@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ParseError, ParsekitError, TypeMismatchError
 from parsekit.values import Pointer, Value, equal, kind_of
 

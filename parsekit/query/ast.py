@@ -29,8 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import InvalidQueryError
 from parsekit.values import PFGeoPoint, Pointer, Value
 

@@ -17,7 +17,6 @@ Not said here: the checks of arguments (``selectors``), what a condition means (
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar, Unpack, cast
 
@@ -113,6 +112,8 @@ class PFQuery(QueryVerbs[T]):
 
     def copy(self) -> Self:
         """An independent copy."""
+        import copy
+
         twin = copy.copy(self)
         twin._conditions = {
             key: held if isinstance(held, Constraint) else dict(held)

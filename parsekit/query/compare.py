@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ParseError
 from parsekit.query.ast import Constraint, Node, constraints_of
 from parsekit.query.dialect import Dialect

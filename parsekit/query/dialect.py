@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["BoxRule", "Dialect", "MemberRule", "PathRule", "RangeRule", "RegexFlavor", "StringOrder"]
 

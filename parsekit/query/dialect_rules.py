@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import ParseError
 from parsekit.query.ast import Node
 from parsekit.query.dialect import Dialect

@@ -20,8 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, TypeAlias, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Nor, Or, RelatedTo, RelativeTime
 from parsekit.query.comparison import COMPARISONS
 from parsekit.query.dialect import Dialect

@@ -19,6 +19,7 @@ from typing import Final
 from parsekit.codec import JSON
 from parsekit.errors import KeyNameError
 from parsekit.query.state import OrderKey, QueryState
+from parsekit.schema import is_word
 
 __all__ = [
     "ALWAYS_RETURNED",
@@ -59,10 +60,9 @@ MASTER_KEYS: Final = CLIENT_KEYS | {
 }
 """Internal names that conditions under the master key may use."""
 
-_KEY: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_.]*")
-_FIELD: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
-_AUTH_DATA_ID: Final = re.compile(r"authData\.[a-zA-Z0-9_]+\.id")
 _ORDER_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
+_AUTH_DATA_ID: Final = r"authData\.[a-zA-Z0-9_]+\.id"
+
 SCORE: Final = "$score"
 """The key of a ``$text``'s relevance, in an order and among the keys to return (there as ``score``)."""
 
@@ -73,7 +73,7 @@ def check_key(key: str, special_keys: frozenset[str]) -> None:
     Raises:
         KeyNameError: 105 ``Invalid key name: k``.
     """
-    if _KEY.fullmatch(key) is None and key not in special_keys:
+    if not is_word(key.replace(".", "_")) and key not in special_keys:
         raise KeyNameError(f"Invalid key name: {key}")
 
 
@@ -108,10 +108,10 @@ def check_order(order: Iterable[OrderKey]) -> None:
     for item in order:
         if item.key == SCORE:
             continue
-        if _AUTH_DATA_ID.fullmatch(item.key):
+        if item.key.startswith("authData.") and re.fullmatch(_AUTH_DATA_ID, item.key):
             raise KeyNameError(f"Cannot sort by {item.key}")
         root = item.key.partition(".")[0]
-        if _FIELD.fullmatch(root) is None or root in ("length", "className"):
+        if not is_word(root) or root in ("length", "className"):
             raise KeyNameError(f"Invalid field name: {item.key}.")
 
 

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import Constraint, KeyOfQuery, Node, RelatedTo, constraints_of
 from parsekit.query.dialect import Dialect
 from parsekit.query.dialect_rules import RULES, Trial, Verdict

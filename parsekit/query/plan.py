@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, Final, Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import (
     AclTest,
     And,
@@ -32,9 +31,7 @@ from parsekit.query.ast import (
     TextSearch,
 )
 from parsekit.query.dialect import Dialect
-from parsekit.query.regex import literal_prefix
 from parsekit.query.state import OrderKey, QueryState
-from parsekit.query.text import search_words
 from parsekit.values import Pointer, Value, kind_of
 
 __all__ = [
@@ -232,6 +229,8 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
     if isinstance(argument, tuple) and node.op in ("$in", "$nin", "$all", "$containedBy"):
         return _list_shape(argument)
     if isinstance(argument, RegexPattern):
+        from parsekit.query.regex import literal_prefix
+
         prefix, whole = literal_prefix(argument)
         return ("regex", "prefix" if whole else "prefixed" if prefix else "free")
     if isinstance(argument, RelativeTime):
@@ -239,6 +238,8 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
     if isinstance(argument, Near):
         return ("near", argument.max_distance_radians is not None)
     if isinstance(argument, TextSearch):
+        from parsekit.query.text import search_words
+
         return ("text", "exact" if search_words(argument) is None else "words")
     if node.op in ("$within", "$geoWithin", "$geoIntersects"):
         return type(argument).__name__

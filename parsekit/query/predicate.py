@@ -22,8 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Set
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import And, Constraint, Node, Op, Or
 from parsekit.query.predicate_syntax import parse_format
 from parsekit.query.predicate_tree import (

@@ -14,8 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.predicate_tree import (
     RESERVED,
     Aggregate,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = [
     "RESERVED",

@@ -11,8 +11,7 @@ import re
 import unicodedata
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.dialect import RegexFlavor
 from parsekit.query.regex_classes import BadPatternError, pcre_class, shorthand
 

@@ -19,8 +19,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.dialect import RegexFlavor
 from parsekit.query.regex_classes import LINE_ENDS, BadPatternError, escape, shorthand
 from parsekit.query.regex_escapes import EscapeReader

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from parsekit.codec import nesting_exceeds
 from parsekit.errors import InvalidQueryError, did_you_mean
@@ -54,6 +54,17 @@ __all__ = [
     "quote_regex",
     "value_constraint",
 ]
+
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+else:
+
+    class TypedDict:
+        """What only a type checker needs; typing's own compiles each annotation when the class is made."""
+
+        def __init_subclass__(cls, *, total: bool = True) -> None:
+            """Nothing."""
 
 
 class Constraints(TypedDict, total=False):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.ast import ALWAYS, Node
 
 if TYPE_CHECKING:

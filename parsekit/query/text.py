@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import NotOfferedError
 from parsekit.query.ast import TextSearch
 from parsekit.query.paths import Test, fan_out

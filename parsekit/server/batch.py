@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.server.faults import HttpError, answer_for

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, encode_value, format_date
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject

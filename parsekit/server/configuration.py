@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter, TokenTableAdapter
 from parsekit.auth.options import AuthOptions
 from parsekit.codec import JSON
@@ -29,6 +28,7 @@ from parsekit.server.reading import (
     Problems,
     Read,
     from_text,
+    given_as,
     names_of,
     read_fields,
     reader_of,
@@ -178,10 +178,10 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
             server[name] = _size(where, value, problems) if name == "maxUploadSize" else value
         elif name in _AUTH_NAMES:
             item = _AUTH_NAMES[name]
-            auth[item.name] = reader_of(AuthOptions, item)(where, value, problems)
+            auth[given_as(item)] = reader_of(AuthOptions, item)(where, value, problems)
         elif name in _ENGINE_NAMES:
             item = _ENGINE_NAMES[name]
-            engine[item.name] = reader_of(EngineOptions, item)(where, value, problems)
+            engine[given_as(item)] = reader_of(EngineOptions, item)(where, value, problems)
         elif name in _OWN_WAYS:
             told, attribute, read = _OWN_WAYS[name]
             (auth if told == "auth" else engine)[attribute] = read(where, value, problems)

@@ -12,8 +12,7 @@ import hmac
 from collections.abc import Mapping
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, loads
 from parsekit.errors import InvalidJsonError

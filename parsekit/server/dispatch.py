@@ -10,8 +10,7 @@ import re
 from typing import Final, final
 from urllib.parse import parse_qs, unquote
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.cloud.webhooks import json_of
 from parsekit.codec import JSON, decode_value, format_date
 from parsekit.errors import InternalServerError, InvalidJsonError, ScriptError

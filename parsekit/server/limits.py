@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.acl.system import PERMISSION_DENIED, forbidden
 from parsekit.errors import InvalidQueryError
 from parsekit.query.state import QueryState

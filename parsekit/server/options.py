@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.errors import EngineError
 from parsekit.server.addresses import check_networks

@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, final
 from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import loads
 from parsekit.errors import InvalidJsonError, OtherCauseError, ParseError, PasswordMissingError
 from parsekit.server.faults import unauthorized

@@ -9,18 +9,24 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeAlias, Union
 
-import attrs
-
+from parsekit import attrs
+from parsekit.auth import AuthOptions
 from parsekit.codec import JSON, loads
+from parsekit.engine.installations import InstallationOptions
+from parsekit.engine.push import PushAdapter
 from parsekit.errors import EngineError, InvalidJsonError, did_you_mean
+from parsekit.file import FileStore
+from parsekit.storage.journal import JournalLimits
 
 __all__ = [
     "OptionError",
     "Problems",
     "Read",
     "from_text",
+    "given_as",
     "names_of",
     "option_name",
     "read_fields",
@@ -31,6 +37,11 @@ Problems: TypeAlias = list[str]
 Read: TypeAlias = Callable[[str, JSON, Problems], Any]
 """Place, value, where to put problems -> the attribute's value."""
 
+_NAMED: Final = {
+    kind.__name__: kind
+    for kind in (AuthOptions, FileStore, InstallationOptions, JournalLimits, Path, PushAdapter)
+}
+"""What types of options name without having imported it."""
 _WORDS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _NUMBERS: Final = {int: "a whole number", float: "a number"}
 
@@ -43,12 +54,17 @@ class OptionError(EngineError):
         super().__init__("; ".join(problems))
 
 
+def given_as(attribute: attrs.Attribute[Any]) -> str:
+    """The name of the argument that an attribute is given by."""
+    return attribute.alias or attribute.name
+
+
 def option_name(attribute: attrs.Attribute[Any]) -> str:
     """Parse Server's name of an attribute."""
     named = attribute.metadata.get("option")
     if named is not None:
         return str(named)
-    first, *others = attribute.name.split("_")
+    first, *others = given_as(attribute).split("_")
     return first + "".join(part.capitalize() for part in others)
 
 
@@ -69,9 +85,9 @@ def read_fields(kind: type[Any], place: str, given: JSON, problems: Problems) ->
         if attribute is None:
             problems.append(f"{place}.{name}: there is no such option{did_you_mean(name, known)}")
             continue
-        values[attribute.name] = reader_of(kind, attribute)(f"{place}.{name}", value, problems)
+        values[given_as(attribute)] = reader_of(kind, attribute)(f"{place}.{name}", value, problems)
     missing = [
-        name for name, item in known.items() if item.default is attrs.NOTHING and item.name not in values
+        name for name, item in known.items() if item.default is attrs.NOTHING and given_as(item) not in values
     ]
     problems.extend(f"{place}.{name}: is missing" for name in missing)
     if len(problems) > before:
@@ -86,7 +102,11 @@ def read_fields(kind: type[Any], place: str, given: JSON, problems: Problems) ->
 def reader_of(kind: type[Any], attribute: attrs.Attribute[Any]) -> Read:
     """What reads an attribute: its own ``metadata["read"]``, or what its type says."""
     own: Read | None = attribute.metadata.get("read")
-    return own or _by_type(typing.get_type_hints(kind)[attribute.name])
+    return own or _by_type(_types_of(kind)[attribute.name])
+
+
+def _types_of(kind: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(kind, localns=_NAMED)
 
 
 def _by_type(kind: Any) -> Read:
@@ -156,7 +176,7 @@ def from_text(kind: type[Any], attribute: attrs.Attribute[Any], text: str) -> JS
 
     Lists may be written with commas, as in Parse Server; what is neither is left for the reader to refuse.
     """
-    wanted = typing.get_type_hints(kind)[attribute.name]
+    wanted = _types_of(kind)[attribute.name]
     arguments = [item for item in typing.get_args(wanted) if item is not type(None)]
     is_union = typing.get_origin(wanted) in (Union, types.UnionType)
     plain = arguments[0] if is_union else wanted

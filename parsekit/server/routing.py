@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.server.requests import Call, Response
 
 __all__ = ["Entry", "Found", "Kind", "Route", "Router"]

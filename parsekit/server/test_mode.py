@@ -22,9 +22,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
-import attrs
-
 import parsekit
+from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter, AuthData, AuthOutcome, AuthStep
 from parsekit.codec import JSON, loads
 from parsekit.errors import EngineError, InvalidJsonError, InvalidQueryError, ObjectNotFoundError, ParseError

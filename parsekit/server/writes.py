@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, decode_operation, decode_value
 from parsekit.errors import KeyNameError, MissingObjectIdError, TypeMismatchError
 from parsekit.operations import OperationSet

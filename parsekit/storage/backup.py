@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.errors import EngineError, StorageError
 from parsekit.storage import ddl
 from parsekit.storage.database import Database, storage_error

@@ -10,10 +10,8 @@ from collections.abc import Callable
 from itertools import takewhile
 from typing import Any, Final, TypeAlias, cast, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import dumps
-from parsekit.query.regex import literal_prefix
 from parsekit.values import Pointer, Value, date_to_ms
 
 __all__ = [
@@ -119,11 +117,15 @@ def ascii_prefix(text: Value) -> str:
 
 def prefix_low(pattern: Value) -> str:
     """The least text with the literal prefix of a pattern."""
+    from parsekit.query.regex import literal_prefix
+
     return literal_prefix(pattern)[0]
 
 
 def prefix_high(pattern: Value) -> str | bytes:
     """The least text that is greater than every text with the prefix; a BLOB, which every text precedes, if none."""
+    from parsekit.query.regex import literal_prefix
+
     prefix = literal_prefix(pattern)[0]
     while prefix:
         point = ord(prefix[-1])

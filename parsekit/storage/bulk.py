@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import TypeAlias, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.codec import dumps
 from parsekit.errors import DuplicateValueError
 from parsekit.storage.cells import RowEncoder

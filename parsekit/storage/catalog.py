@@ -13,15 +13,14 @@ from types import MappingProxyType
 from typing import Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.errors import DuplicateValueError, SchemaError, StorageError
 from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
 from parsekit.storage import ddl
 from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
-from parsekit.storage.totals import totals_columns
 from parsekit.values import Value
 
 __all__ = [
@@ -251,6 +250,8 @@ def _put_indexes(connection: apsw.Connection, old: ClassLayout | None, layout: C
 def _form(layout: ClassLayout, index: Index) -> object:
     """What of the class an index is made of; an index is made anew when that is another."""
     if index.kind == "totals":
+        from parsekit.storage.totals import totals_columns
+
         return totals_columns(layout, index)
     return index_parts(layout, index)
 
@@ -326,6 +327,8 @@ def _create_text_index(connection: apsw.Connection, layout: ClassLayout, index: 
 
 
 def _create_totals(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
+    from parsekit.storage.totals import totals_columns
+
     columns = totals_columns(layout, index)
     if columns is None:
         return  # a key that nothing is grouped by or added up: queries do without

@@ -13,9 +13,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
 from sqlglot import exp
 
+from parsekit import attrs
 from parsekit.query.ast import Near
 from parsekit.query.collation import canonical_utf16
 from parsekit.query.dialect import Dialect

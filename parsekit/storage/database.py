@@ -11,20 +11,21 @@ as a ``StorageError`` that says what to do. What the tables mean is not this mod
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import apsw
 
 from parsekit.errors import EngineClosedError, EngineError, StorageError
 from parsekit.storage import ddl
-from parsekit.storage.checkpointer import Checkpointer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from parsekit.storage.checkpointer import Checkpointer
 
 __all__ = ["Connection", "Database", "Synchronous", "storage_error"]
 
@@ -86,6 +87,9 @@ class Database:
         self._tables = tables
         self._folder: str | None = None
         if str(path) == ":memory:":
+            import shutil
+            import tempfile
+
             self._folder = tempfile.mkdtemp(prefix="parsekit-")
             self._cleanup = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
             self.path, synchronous = f"{self._folder}/memory.db", "OFF"
@@ -413,6 +417,8 @@ class Database:
                     connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 return apsw.SQLITE_OK
             if self._checkpointer is None:
+                from parsekit.storage.checkpointer import Checkpointer
+
                 self._checkpointer = Checkpointer(self.path)
             self._checkpointer.wake()
         return apsw.SQLITE_OK

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanAll, PlanLeaf, PlanNode, PlanQuery
 from parsekit.storage.binding import Compiled

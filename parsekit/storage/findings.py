@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, final
 
-import attrs
+from parsekit import attrs
 
 __all__ = ["Finding", "Severity", "error", "warning"]
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import apsw
 
-from parsekit.query.text import index_words
-
 __all__ = ["register", "sql_callable", "token_text"]
 
 
@@ -46,6 +44,8 @@ def _distance(
 
 def _tokens(text: str | None) -> str | None:
     """The words of a text for a text index, each as the hexadecimal digits of its UTF-8, which no tokenizer changes."""
+    from parsekit.query.text import index_words
+
     return None if text is None else token_text(index_words(text))
 
 

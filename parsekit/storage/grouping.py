@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanQuery
 from parsekit.storage.layout import RID_COLUMN, ClassLayout

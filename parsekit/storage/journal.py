@@ -16,8 +16,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.codec import decode_interior, encode_fields, well_formed
 from parsekit.values import Value, date_from_ms, date_to_ms
 

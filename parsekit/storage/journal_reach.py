@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final, final
 
 import apsw
-import attrs
 
-from parsekit.storage.journal import first_sequence, last_sequence
+from parsekit import attrs
 from parsekit.storage.meta import get_meta, put_meta, remove_meta
 
 __all__ = ["Reach", "mark_dropped", "mark_journaled", "mark_unjournaled", "reach"]
@@ -68,12 +67,16 @@ def reach(connection: apsw.Connection) -> Reach:
         dropped[class_name, key] = int(sequence)
     gap = get_meta(connection, _GAP)
     open_gap = get_meta(connection, _UNJOURNALED) is not None
+    from parsekit.storage.journal import first_sequence, last_sequence
+
     first, last = first_sequence(connection), last_sequence(connection)
     return Reach(first, last, -1 if gap is None else int(gap), open_gap, dropped)
 
 
 def mark_dropped(connection: apsw.Connection, class_name: str, keys: Iterable[str]) -> None:
     """Fields of a class (``""``: the class) go with their values, now. Inside a write transaction."""
+    from parsekit.storage.journal import last_sequence
+
     now = last_sequence(connection)
     for key in keys if now else ():
         put_meta(connection, f"{_DROPPED}{class_name}.{key}" if key else f"{_DROPPED}{class_name}", now)
@@ -86,6 +89,8 @@ def mark_unjournaled(connection: apsw.Connection) -> None:
 
 def mark_journaled(connection: apsw.Connection) -> None:
     """From now on writes come with entries; what was before is not to be rebuilt. Inside a write transaction."""
+    from parsekit.storage.journal import last_sequence
+
     put_meta(connection, _GAP, last_sequence(connection))
     remove_meta(connection, [_UNJOURNALED])
 

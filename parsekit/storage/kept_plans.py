@@ -9,17 +9,20 @@ run conditions in Python are not kept. What is new is written when the engine cl
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, final
 
 import apsw
-import attrs
 
+try:
+    from _blake2 import blake2b  # hashlib loads OpenSSL, which takes longer than to open the file and ask
+except ImportError:
+    from hashlib import blake2b
+
+from parsekit import attrs
 from parsekit.query.plan import Shape
 from parsekit.storage import ddl
 from parsekit.storage.binding import CONVERSIONS, Bind, Compiled, Conversion, ListText, Picked, Picker
@@ -129,19 +132,20 @@ def _stamp(connection: apsw.Connection) -> int:
     if code is None:
         return 0
     described = repr((ddl.FORMAT_VERSION, code, connection.execute(ddl.CLASSES).fetchall()))
-    return int.from_bytes(hashlib.sha256(described.encode()).digest()[:7], "big")
+    return int.from_bytes(blake2b(described.encode(), digest_size=7).digest(), "big")
 
 
 @lru_cache(maxsize=1)
 def _code_stamp() -> str | None:
     """What the files of the code look like: another version, or an edited one, compiles other statements."""
-    root = Path(__file__).parent.parent
+    root = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib takes milliseconds to import
     try:
         files = [
-            (package, entry.name, entry.stat().st_size, entry.stat().st_mtime_ns)
+            (package, entry.name, found.st_size, found.st_mtime_ns)
             for package in _CODE
-            for entry in os.scandir(root / package)
+            for entry in os.scandir(f"{root}/{package}")
             if entry.name.endswith(".py")
+            for found in (entry.stat(),)
         ]
     except OSError:
         return None  # not in a folder: a zip file
@@ -149,7 +153,7 @@ def _code_stamp() -> str | None:
 
 
 def _checksum(place: str, entry: str, stamp: int) -> str:
-    return hashlib.sha256(f"{stamp}\n{place}\n{entry}".encode()).hexdigest()[:16]
+    return blake2b(f"{stamp}\n{place}\n{entry}".encode(), digest_size=8).hexdigest()
 
 
 def _text_of(shape: Any) -> str | None:
@@ -161,7 +165,9 @@ def _text_of(shape: Any) -> str | None:
     if shape is None or isinstance(shape, str | int | float):
         return repr(shape)
     if attrs.has(type(shape)):
-        return _joined(f"{type(shape).__name__}[]", attrs.astuple(shape, recurse=False))
+        return _joined(
+            f"{type(shape).__name__}[]", [getattr(shape, item.name) for item in attrs.fields(type(shape))]
+        )
     return None
 
 

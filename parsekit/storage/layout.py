@@ -35,8 +35,7 @@ from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, cast, final, get_args
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import close_polygon, decode_interior, encode_interior, unchecked_point
 from parsekit.schema import ClassSchema, Field
 from parsekit.values import (
@@ -255,6 +254,13 @@ class ClassLayout:
     schemaless: bool = False
     relations: Mapping[str, str] = attrs.field(init=False)
     """Relation fields with the class that each leads to."""
+
+    has_totals: bool = attrs.field(init=False)
+    """Whether an index wants totals to be kept."""
+
+    @has_totals.default
+    def _has_totals(self) -> bool:
+        return any(index.kind == "totals" for index in self.schema.indexes)
 
     @relations.default
     def _relations(self) -> Mapping[str, str]:

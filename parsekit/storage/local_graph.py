@@ -19,8 +19,8 @@ from collections.abc import Collection, Iterable
 from typing import Any, Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.codec import dumps
 
 __all__ = ["LocalGraph", "Node", "Step"]

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.storage.journal import JournalEntry
 from parsekit.storage.journal_reach import Reach
 from parsekit.values import MISSING, Missing, RelationReference, Value

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from parsekit.acl.roles import Role
+if TYPE_CHECKING:
+    from parsekit.acl.roles import Role
 
 __all__ = ["all_roles", "role_names_of"]
 
@@ -48,4 +49,6 @@ def all_roles(connection: apsw.Connection) -> list[Role]:
             users.setdefault(str(identity), set()).add(str(user))
         if child is not None:
             children.setdefault(str(identity), set()).add(str(child))
+    from parsekit.acl.roles import Role
+
     return [Role(key, name, users.get(key, ()), children.get(key, ())) for key, name in names.items()]

@@ -12,13 +12,13 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
+from parsekit._lazily import Part
 from parsekit.errors import EngineError, StorageError
 from parsekit.query.dialect import Dialect
 from parsekit.query.plan import Shape, plan_of
@@ -28,20 +28,19 @@ from parsekit.storage import ddl, functions
 from parsekit.storage.acl_store import NO_ACL, Access, AclStore
 from parsekit.storage.catalog import Catalog
 from parsekit.storage.database import Database, Synchronous, storage_error
-from parsekit.storage.grouping import Grouping, decode_group
 from parsekit.storage.kept_plans import KeptPlans, write_plans
 from parsekit.storage.plan_cache import NeedsResults, PlanCache
-from parsekit.storage.roles import all_roles, role_names_of
-from parsekit.storage.time_limit import time_limit
-from parsekit.storage.totals import count_text, groups_text, kept_groups, kept_totals
-from parsekit.storage.writer import Writer
 from parsekit.values import Value
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from parsekit.acl.roles import Role
     from parsekit.storage.binding import Compiled
     from parsekit.storage.explain import StatementPlan
+    from parsekit.storage.grouping import Grouping
     from parsekit.storage.layout import ClassLayout
+    from parsekit.storage.writer import Writer
 
 __all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
 
@@ -119,8 +118,8 @@ class Store:
             )
         self.database.on_commit = self._after_commit
         self.database.on_rollback = self._after_rollback
+        self.parts_lock = threading.RLock()
         self.acls = AclStore()
-        self.writer = Writer()
         self._plan_cache_enabled = plan_cache
         self._keeps_plans = not schemaless
         self._query_time_limit_s = query_time_limit_s
@@ -136,7 +135,15 @@ class Store:
         self._outset: Any = None
         self._committed = self._plans_for(catalogs.load(self.database.writer))
         self._committed.kept = self._keeping()
-        self.writer.text = self.statement_text
+
+    @Part
+    def writer(self) -> Writer:
+        """Rows in and out."""
+        from parsekit.storage.writer import Writer
+
+        writer = Writer()
+        writer.text = self.statement_text
+        return writer
 
     @property
     def plans(self) -> PlanCache:
@@ -169,12 +176,16 @@ class Store:
 
     def _publish(self, plans: PlanCache) -> None:
         if plans.catalog.layouts is not self._committed.catalog.layouts:
-            self.writer.forget()
+            self._forget_writes()
         if plans.kept is None:
             plans.kept = self._keeping()
         self._committed = plans
         for callback in self._on_reload:
             callback()
+
+    def _forget_writes(self) -> None:
+        if "writer" in vars(self):
+            self.writer.forget()
 
     def on_reload(self, callback: Callable[[], None]) -> None:
         """Call back whenever the catalog, the roles or the ACLs have changed."""
@@ -223,6 +234,8 @@ class Store:
         try:
             bindings = compiled.binder(values, readable, skip)
             if compiled.residual:  # conditions in Python can take any time
+                from parsekit.storage.time_limit import time_limit
+
                 with time_limit(connection, self._query_time_limit_s):
                     rows = connection.execute(compiled.sql, bindings).fetchall()
             else:
@@ -246,6 +259,8 @@ class Store:
             NeedsResults: the query has a part that SQL cannot nest.
             StorageError: SQLite refused, such as a sum beyond 64 bits.
         """
+        from parsekit.storage.grouping import decode_group
+
         compiled = self.plans.grouped(shape, grouping)
         layout = self.catalog.layouts[str(shape[0])]
         # SAFETY: the engine lets only a master group; the shape carries no ACL test to bind.
@@ -257,6 +272,8 @@ class Store:
 
         Master only: no ACL is looked at. Raises as ``run`` does.
         """
+        from parsekit.storage.totals import groups_text, kept_groups, kept_totals
+
         for totals in kept_totals(layout):
             summed = {column.key for column in totals.sums}
             fits = grouping.key in (None, totals.group.key) and all(
@@ -272,6 +289,8 @@ class Store:
         self, layout: ClassLayout, where: Mapping[str, str], principals: frozenset[str] | None
     ) -> int | None:
         """How many objects of a class (of one group) the principals may read, where totals are kept; else ``None``."""
+        from parsekit.storage.totals import count_text, kept_totals
+
         for totals in kept_totals(layout):
             if not all(key == totals.group.key and totals.group.field.type == "String" for key in where):
                 continue
@@ -353,6 +372,8 @@ class Store:
         """The names of the roles of a user."""
         if self.catalog.layout("_Role") is None:
             return frozenset()
+        from parsekit.storage.roles import role_names_of
+
         return role_names_of(self.database.reader(), user_id)
 
     def count_without_acl(self, class_name: str) -> int:
@@ -364,6 +385,8 @@ class Store:
 
     def roles(self) -> list[Role]:
         """Every role with its direct members."""
+        from parsekit.storage.roles import all_roles
+
         return [] if self.catalog.layout("_Role") is None else all_roles(self.database.reader())
 
     def data_version(self) -> int | None:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.schema import Index
 from parsekit.storage import ddl
 from parsekit.storage.findings import Finding, error

@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.storage import ddl
 from parsekit.storage.layout import ACL_COLUMN, RID_COLUMN, SECRET_COLUMN, ClassLayout
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, final
 
 import apsw
-import attrs
 
+from parsekit import attrs
 from parsekit.errors import DuplicateValueError
 from parsekit.storage.cells import RowEncoder
 from parsekit.storage.layout import (

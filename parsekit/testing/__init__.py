@@ -19,8 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import attrs
-
+from parsekit import attrs
 from parsekit.errors import EngineError, ParseError
 from parsekit.query.builder import PFQuery
 from parsekit.query.compare import DialectComparison, compare

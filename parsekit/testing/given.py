@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import decode_value, loads, parse_date
 from parsekit.errors import EngineError, InvalidJsonError, ParsekitError
 from parsekit.object import PFObject

@@ -173,7 +173,7 @@ def test_pruning_leaves_no_holes():
 def test_a_save_now_and_then_prunes():
     clock = Clock()
     with parsekit.open(clock=clock, journal_limits=JournalLimits(days=1, entries=5)) as engine:
-        engine.store.every(10, engine.upkeep._prune_some)
+        engine.store.every(10, engine.upkeep.prune_some)
         for _ in range(100):
             PFObject("Note").save()
             clock.now += timedelta(days=1)

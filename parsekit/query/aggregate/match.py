@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, format_date
 from parsekit.errors import InvalidQueryError
 from parsekit.query.ast import And, Constraint, Node, Nor, Or

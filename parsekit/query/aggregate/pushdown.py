@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.query.aggregate.match import match_tree
 from parsekit.query.aggregate.request import Stage

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, nesting_exceeds
 from parsekit.errors import InvalidQueryError
 from parsekit.query.ast import ALWAYS, DEEPEST_JSON, Node

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON
 from parsekit.errors import InvalidQueryError
 from parsekit.query.aggregate.accumulators import Accumulator, accumulator

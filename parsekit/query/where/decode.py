@@ -23,8 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, loads
 from parsekit.errors import (
     CommandUnavailableError,

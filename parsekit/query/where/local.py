@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, decode_value
 from parsekit.errors import ParseError
 from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, Op, Or, RelatedTo

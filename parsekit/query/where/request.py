@@ -14,8 +14,7 @@ import math
 from collections.abc import Mapping
 from typing import Final, final
 
-import attrs
-
+from parsekit import attrs
 from parsekit.codec import JSON, dumps, loads
 from parsekit.errors import InternalServerError, InvalidJsonError, InvalidQueryError
 from parsekit.query.ast import ALWAYS
