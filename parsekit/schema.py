@@ -81,13 +81,14 @@ class Field:
     """A field of a class.
 
     ``targets`` are the classes that a Pointer or Relation leads to (a Pointer without targets leads to any).
+    ``required`` is ``False`` rather than ``None`` where the schema says so in words, which means the same.
     ``default`` is used on create when the key is absent. ``enum`` lists the only values accepted, empty for any.
     ``description`` is for people: the data dictionary shows it.
     """
 
     type: FieldType
     targets: tuple[str, ...] = ()
-    required: bool = False
+    required: bool | None = attrs.field(default=None, eq=bool)
     default: Value | Missing = MISSING
     enum: tuple[Value, ...] = ()
     description: str = ""
@@ -150,7 +151,7 @@ class Ownership:
         return Ownership((*entries, *readers), entries)
 
 
-def _string(required: bool = False) -> Field:
+def _string(required: bool | None = None) -> Field:
     return Field("String", required=required)
 
 

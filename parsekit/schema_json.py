@@ -204,8 +204,8 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
         return None
     before = len(problems)
     targets = _targets(kind, entry, place, problems)
-    required = entry.get("required", False)
-    if not isinstance(required, bool):
+    required = entry.get("required")
+    if required is not None and not isinstance(required, bool):
         problems.append(f"{place}.required: expected true or false, got {type(required).__name__}")
     default, enum = _default_and_enum(kind, entry, place, problems)
     if kind == "Relation" and (required is True or default is not MISSING):
@@ -214,7 +214,7 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     if not isinstance(description, str):
         problems.append(f"{place}.description: expected text, got {type(description).__name__}")
     return (
-        Field(kind, targets, required is True, default, enum, description)
+        Field(kind, targets, required, default, enum, description)
         if len(problems) == before
         else None
     )
@@ -317,8 +317,8 @@ def field_to_json(field: Field) -> dict[str, Value]:
         entry["targetClass"] = field.targets[0]
     elif field.targets:
         entry["targetClasses"] = list(field.targets)
-    if field.required:
-        entry["required"] = True
+    if field.required is not None:
+        entry["required"] = field.required
     if field.default is not MISSING:
         entry["defaultValue"] = encode_value(field.default)
     if field.enum:

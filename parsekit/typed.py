@@ -173,7 +173,7 @@ def _descriptor(attribute: str, annotation: Any, found: Any, base: type) -> PFFi
     kind, targets, enum = _field_type(members, base)
     required = (not optional and default is MISSING) if options.required is None else options.required
     values = options.enum or (tuple(item.value for item in enum) if enum is not None else ())
-    field = Field(kind, options.targets or targets, required, default, values)
+    field = Field(kind, options.targets or targets, required or options.required, default, values)
     return PFField(attribute, options.key or camel_case(attribute), field, enum)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from parsekit.auth.adapters import AnonymousAdapter, AuthAdapter, AuthData, AuthStep
 from parsekit.auth.preparation import ValidatedAuthData
-from parsekit.errors import AccountLinkedError, OtherCauseError, UnsupportedServiceError
+from parsekit.errors import AccountLinkedError, OtherCauseError, UnsupportedServiceError, parse_error
 from parsekit.storage import users as storage
 from parsekit.values import Value
 
@@ -81,7 +81,15 @@ class AuthDataRules:
     # -- whose account is it -------------------------------------------------------------------------
 
     def users_of(self, auth_data: Value) -> list[str]:
-        """The ids of the users to whom one of these accounts belongs."""
+        """The ids of the users to whom one of these accounts belongs.
+
+        Raises:
+            ParseError: 162, an account's id is no text.
+        """
+        for provider, entry in auth_data.items() if isinstance(auth_data, Mapping) else ():
+            identity = entry.get("id") if isinstance(entry, Mapping) else None
+            if provider in self._adapters and identity and not isinstance(identity, str):
+                raise parse_error(162, f"Invalid authData id for provider '{provider}'.")
         layout = self._engine.store.catalog.layouts["_User"]
         connection = self._engine.store.database.reader()
         found: dict[str, None] = {}

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RoleRules", "SessionRules"]
 
-_SET_BY_SERVER: Final = frozenset(
-    {"user", "sessionToken", "expiresAt", "createdWith", "installationId", "ACL"}
-)
+_SET_BY_SERVER: Final = frozenset({"user", "sessionToken", "expiresAt", "createdWith", "ACL"})
 
 
 def _values(write: Write) -> dict[str, Value]:
@@ -69,6 +67,13 @@ class SessionRules:
         write.operations = operations
         write.echo.update(fields)
 
+    def before_refusal(self, write: Write, connection: Connection) -> None:  # noqa: ARG002
+        """Refuse keys that may not be set, whosever session it is."""
+        check_session_write(_values(write), write.view.principal, creating=write.creating)
+
+    def check_values(self, write: Write, connection: Connection) -> None:
+        """Nothing more."""
+
     def before_write(self, write: Write, connection: Connection) -> None:
         """Nothing more."""
 
@@ -105,6 +110,13 @@ class RoleRules:
             check_role_create(_values(write))
         else:
             check_role_update([key for key, op in write.operations.items() if isinstance(op, Delete)])
+
+    def before_refusal(self, write: Write, connection: Connection) -> None:
+        """As ``before_schema``."""
+        self.before_schema(write, connection)
+
+    def check_values(self, write: Write, connection: Connection) -> None:
+        """Nothing more."""
 
     def before_write(self, write: Write, connection: Connection) -> None:
         """Nothing more: the name is kept unique by its index."""

@@ -85,6 +85,18 @@ class UserRules:
         if auth_data is not MISSING and auth_data != {}:
             self._validate_auth_data(write, auth_data)
 
+    def before_refusal(self, write: Write, connection: Connection) -> None:
+        """What ``before_schema`` refuses whosever user it is; an update may name a user who is not there."""
+        if write.creating:
+            self.before_schema(write, connection)
+            return
+        check_user_write(dict.fromkeys(write.operations), write.view.principal)
+
+    def check_values(self, write: Write, connection: Connection) -> None:
+        """Refuse names that are taken, and what is no address."""
+        self._check_username(write, connection)
+        self._check_email(write, connection)
+
     def _take_hash(self, write: Write) -> None:
         """An import may bring the hash in the place of the password, under the name of Parse's column."""
         operation = write.operations.get("_hashed_password")
@@ -184,17 +196,27 @@ class UserRules:
             if write.creating and write.view.principal.kind != "maintenance":
                 write.changed["username"] = write.echo["username"] = random_name(self._accounts)
             return
-        layout = self._accounts.layout
-        if name_is_taken(connection, layout, "username", username, write.object_id):
+        self._check_username(write, connection)
+
+    def _check_username(self, write: Write, connection: Connection) -> None:
+        username = write.changed.get("username")
+        if username and name_is_taken(
+            connection, self._accounts.layout, "username", username, write.object_id
+        ):
             raise UsernameTakenError("Account already exists for this username.")
+
+    def _check_email(self, write: Write, connection: Connection) -> None:
+        email = write.changed.get("email")
+        if email is None:
+            return
+        if email and not _EMAIL.fullmatch(email):
+            raise EmailAddressError("Email address format is invalid.")
+        if name_is_taken(connection, self._accounts.layout, "email", email, write.object_id):
+            raise EmailTakenError("Account already exists for this email address.")
 
     def _set_email(self, write: Write, connection: Connection, secrets: UserSecrets) -> None:
         email = write.changed.get("email")
-        if email is not None:
-            if email and not _EMAIL.fullmatch(email):
-                raise EmailAddressError("Email address format is invalid.")
-            if name_is_taken(connection, self._accounts.layout, "email", email, write.object_id):
-                raise EmailTakenError("Account already exists for this email address.")
+        self._check_email(write, connection)
         if not write.creating and ("email" in write.changed or write.private.get("new_password")):
             secrets.reset_token = secrets.reset_expires = None  # RestWrite.deleteEmailResetTokenIfNeeded
         if email and set(account_providers(write)) <= {"anonymous"}:

@@ -83,7 +83,9 @@ def _batch(json: dict[str, JSON], decoder: ValueDecoder) -> Operation:
     merged: Operation | None = None
     for operation in operations:
         if not isinstance(operation, AddRelation | RemoveRelation | RelationChange):
-            raise InvalidJsonError("Batch: only operations on relations can be batched")
+            raise CommandUnavailableError(
+                "The Batch operator is not supported yet.", hint="Batch: only operations on relations can be batched"
+            )
         merged = merge(merged, operation)
     if merged is None:
         raise InvalidJsonError("Batch: ops must be an array of operations on a relation")

@@ -132,8 +132,12 @@ def _missing_fields(schema: ClassSchema, write: Write) -> dict[str, Field]:
         if key == "ACL":
             continue
         root = key if "." not in key[1:] else key.partition(".")[0]
+        typed = False
         for found in _types_of(key, operation):
             _consider(schema, root, found, missing)
+            typed = True
+        if not typed and not write.creating and root not in fields and not is_field_name(root):
+            raise KeyNameError(f"Invalid field name for update: {key}")
     return missing
 
 

@@ -229,7 +229,8 @@ def _field(class_name: str, key: str, entry: JSON) -> Field:
     known = field_type(kind)
     if known is None or known == "ACL":
         raise TypeMismatchError(f"invalid field type: {kind}")
-    field = Field(known, targets, required=described.get("required") is True)
+    required = described.get("required")
+    field = Field(known, targets, required=required if isinstance(required, bool) else None)
     return _with_default(class_name, key, field, described)
 
 

@@ -24,10 +24,11 @@ from parsekit.engine.effects import check_values, fill_defaults, still_required,
 from parsekit.engine.infer import Inference
 from parsekit.engine.views import PrincipalView
 from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Redirecting, Write, WriteHooks
-from parsekit.errors import ParseError, ValidationError
+from parsekit.errors import ParseError, SessionMissingError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import compile_predicate
+from parsekit.schema import ClassSchema
 from parsekit.storage import journal
 from parsekit.storage.bulk import RepeatedValue, insert_rows
 from parsekit.storage.layout import ClassLayout, join_table
@@ -147,7 +148,7 @@ class WritePath:
         write.plain = write.written = True
         acl = write.acl = row.acl
         if acl is MISSING:
-            acl = acl_of_new_object(layout.schema, fields, write.view.principal)
+            acl = _default_acl(write, layout.schema, fields)
         number = 0
         if acl is not None:
             text = canonical_acl(acl)
@@ -183,7 +184,7 @@ class WritePath:
         fields["createdAt"] = fields["updatedAt"] = write.now
         acl = write.acl
         if acl is MISSING:
-            acl = acl_of_new_object(layout.schema, fields, write.view.principal)
+            acl = _default_acl(write, layout.schema, fields)
         if None in fields.values():
             fields = {
                 key: value for key, value in fields.items() if value is not None or layout.keeps_null(key)
@@ -363,16 +364,23 @@ class WritePath:
     def _first_problem(
         self, connection: Connection, write: Write, operation: Operation, refusal: ParseError
     ) -> ParseError:
-        """The error of a refused write: what the schema has against it, which the server looks at first (C15).
+        """The error of a refused write: what is wrong with it itself, which the server looks at first (C15).
 
         The transaction is lost anyway, so the schema may be changed on the way.
         """
-        if system_refusal(write.class_name, operation, write.view.principal) is not None:
-            return refusal
-        if self._store.catalog.layout(write.class_name) is None:
+        rules = self._rules.get(write.class_name)
+        refused = system_refusal(write.class_name, operation, write.view.principal)
+        if refused is not None and not isinstance(refused, SessionMissingError):
             return refusal
         try:
-            self._inference.ensure(connection, write)
+            if rules is not None:
+                rules.before_refusal(write, connection)
+            layout = self._inference.ensure(connection, write)
+            if operation == "update":
+                work_out(write, layout.schema)
+                still_required(write, layout.schema)
+                if rules is not None:
+                    rules.check_values(write, connection)
         except ParseError as problem:
             return problem
         return refusal
@@ -512,6 +520,14 @@ class WritePath:
                 told or None,
             )
         self._publish(Change(sequence, write.class_name, write.object_id, kind, before, after, original))
+
+
+def _default_acl(write: Write, schema: ClassSchema, fields: Mapping[str, Value]) -> dict[str, Value] | None:
+    """The ACL that the class gives an object that comes without one; the answer tells of it."""
+    acl = acl_of_new_object(schema, fields, write.view.principal)
+    if acl is not None:
+        write.echo["ACL"] = acl
+    return acl
 
 
 def _said_anyway(write: Write) -> dict[str, Value]:

@@ -103,6 +103,12 @@ class ClassRules(Protocol):
     def before_schema(self, write: Write, connection: Connection) -> None:
         """After the permission check, before hooks are called and the schema is consulted."""
 
+    def before_refusal(self, write: Write, connection: Connection) -> None:
+        """Of a write that is refused: refuse what is wrong with it before hooks would be called."""
+
+    def check_values(self, write: Write, connection: Connection) -> None:
+        """Of an update that is refused: refuse what is wrong with the values that it leads to."""
+
     def before_write(self, write: Write, connection: Connection) -> None:
         """After schema validation, before the row is written."""
 

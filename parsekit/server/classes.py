@@ -26,8 +26,7 @@ from parsekit.server.writes import read_body
 __all__ = ["ROUTES", "add_urls", "create", "delete", "find", "get", "shown", "update"]
 
 _GET_KEYS: Final = frozenset(
-    {"keys", "include", "excludeKeys", "includeAll", "readPreference", "includeReadPreference",
-     "subqueryReadPreference"}
+    {"keys", "include", "excludeKeys", "readPreference", "includeReadPreference", "subqueryReadPreference"}
 )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ from parsekit.server.routing import Found, Route, Router
 
 __all__ = ["Dispatcher", "route_table"]
 
-_TOKENLESS: Final = ("/login", "/verifyPassword", "/sessions/me")
+_TOKENLESS: Final = ("/login", "/sessions/me")
 _MODULES: Final = (
     features, playground, files, pages, schemas, aggregates, functions, webhooks, settings, pushes, reports, users,
     classes,

@@ -9,7 +9,7 @@ from parsekit.codec import JSON
 from parsekit.engine.schema_edits import bad_class_name
 from parsekit.errors import ClassNameError, parse_error
 from parsekit.query.keys import js_text
-from parsekit.schema import SYSTEM_CLASSES, ClassSchema
+from parsekit.schema import SYSTEM_CLASSES, VOLATILE_CLASSES, ClassSchema
 from parsekit.schema_json import class_to_json
 from parsekit.server.guards import require_master, require_writing_master
 from parsekit.server.requests import Call, Response
@@ -37,6 +37,8 @@ def _get(call: Call) -> Response:
     require_master(call)
     name = call.captures["class_name"]
     found = next((item for item in call.engine.schema_edits.listed() if item.name == name), None)
+    if found is None and name in VOLATILE_CLASSES:
+        return Response(200, {**class_to_json(ClassSchema.new(name)), "classLevelPermissions": {}})
     if found is None:
         raise ClassNameError(f"Class {name} does not exist.")
     return Response(200, _rendered(found))
