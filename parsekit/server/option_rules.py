@@ -244,9 +244,9 @@ def _refusals(options: Mapping[str, JSON]) -> Iterator[str]:
 
 def _reuse(options: Mapping[str, JSON]) -> Iterator[str]:
     policy = options.get("passwordPolicy")
-    if isinstance(policy, Mapping) and policy.get("resetTokenReuseIfValid"):
-        if not policy.get("resetTokenValidityDuration"):
-            yield "You cannot use resetTokenReuseIfValid without resetTokenValidityDuration"
+    reused = isinstance(policy, Mapping) and policy.get("resetTokenReuseIfValid")
+    if reused and not policy.get("resetTokenValidityDuration"):  # type: ignore[union-attr]
+        yield "You cannot use resetTokenReuseIfValid without resetTokenValidityDuration"
 
 
 def _address(url: JSON) -> Iterator[str]:
