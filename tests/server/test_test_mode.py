@@ -92,10 +92,13 @@ def test_options_hold_until_the_next_reset(call: Client) -> None:
         ({"maxLimt": 1}, 'did you mean "maxLimit"'),
         ({"maxLimit": "many"}, "expected a whole number"),
         ({"mountPath": "/1"}, "cannot be changed"),
-        ({"fileUpload": {"enableForPublic": 1}}, "fileUpload.enableForPublic: expected true or false"),
+        ({"fileUpload": {"enableForPublic": 1}}, "fileUpload.enableForPublic must be a boolean value."),
         ({"emailAdapter": {"module": "x"}}, "webhook"),
-        ({"rateLimit": [{"requestPath": "*"}]}, "rateLimit[0].requestCount: is missing"),
-        ({"passwordPolicy": {"maxPasswordHistory": 21}}, "not between 0 and 20"),
+        ({"rateLimit": [{"requestPath": "*"}]}, "rateLimit.requestTimeWindow must be defined"),
+        (
+            {"passwordPolicy": {"maxPasswordHistory": 21}},
+            "maxPasswordHistory must be an integer ranging 0 - 20",
+        ),
         ([], "expected an object"),
     ],
 )
