@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Part", "names_from"]
+__all__ = ["Module", "Part", "names_from"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,18 @@ def names_from(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[
         return value
 
     return named
+
+
+class Module:
+    """A module that is imported when it is first asked for something."""
+
+    def __init__(self, name: str) -> None:
+        self._imported_as = name
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(import_module(self._imported_as), name)
+        setattr(self, name, value)
+        return value
 
 
 class Part(Generic[T]):

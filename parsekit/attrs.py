@@ -285,7 +285,8 @@ def _hash(plan: _Plan) -> FunctionType:
 
 def _general_init(plan: _Plan, self: Any, /, *args: Any, **given: Any) -> None:
     if not _assigned(plan, self, args, given):
-        plan.owner.__init__(self, *args, **given)  # which says what is wrong with the arguments
+        owner: Any = plan.owner
+        owner.__init__(self, *args, **given)  # which says what is wrong with the arguments
 
 
 def _assigned(plan: _Plan, self: Any, args: tuple[Any, ...], given: dict[str, Any]) -> bool:

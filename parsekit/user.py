@@ -11,7 +11,6 @@ or ``repr``. How passwords and sessions work is ``parsekit.auth``'s affair, who 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, Self
@@ -196,6 +195,8 @@ class PFUser(PFObject, class_name="_User"):
     def log_in_anonymously(cls) -> PFUser:
         """Log in as a new user without a name; setting username and password later keeps its objects."""
         drawn = current_binding().engine.accounts.options.random_bytes(16)
+        import uuid
+
         return cls.log_in_with(_ANONYMOUS, {"id": str(uuid.UUID(bytes=drawn, version=4))})
 
     @classmethod

@@ -21,6 +21,7 @@ from parsekit import attrs
 from parsekit.errors import EngineError, StorageError
 from parsekit.storage import ddl
 from parsekit.storage.database import Database, storage_error
+from parsekit.storage.file_format import APPLICATION_ID, FORMAT_VERSION
 from parsekit.storage.journal import last_sequence
 
 __all__ = ["Copy", "back_up", "compact", "restore"]
@@ -109,7 +110,7 @@ def _is_ours(path: Path) -> bool:
     except apsw.Error:
         return False
     try:
-        return bool(connection.pragma("application_id") == ddl.APPLICATION_ID)
+        return bool(connection.pragma("application_id") == APPLICATION_ID)
     except apsw.NotADBError:
         return False
     except apsw.Error:
@@ -120,10 +121,10 @@ def _is_ours(path: Path) -> bool:
 
 def _require_ours(connection: apsw.Connection, place: str) -> None:
     """Refuse a file that is not a parsekit database, is of a newer format, or is damaged."""
-    if connection.pragma("application_id") != ddl.APPLICATION_ID:
+    if connection.pragma("application_id") != APPLICATION_ID:
         raise StorageError(f"{place}: it is not a parsekit database; give the path of a backup")
     version = connection.pragma("user_version")
-    if not isinstance(version, int) or version > ddl.FORMAT_VERSION:
+    if not isinstance(version, int) or version > FORMAT_VERSION:
         raise StorageError(f"{place}: its format is version {version}; upgrade parsekit")
     problem = connection.execute(_CHECK).get
     if problem != "ok":

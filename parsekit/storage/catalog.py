@@ -8,17 +8,17 @@ Each change bumps the database's *generation*, by which other connections and pr
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, final
+from typing import TYPE_CHECKING, final
 
 import apsw
 
 from parsekit import attrs
+from parsekit._lazily import Module
 from parsekit.errors import DuplicateValueError, SchemaError, StorageError
 from parsekit.schema import ClassSchema, Field, Index, Schema
 from parsekit.schema_json import class_from_json, class_to_json
-from parsekit.storage import ddl
 from parsekit.storage.journal_reach import mark_dropped
 from parsekit.storage.layout import ClassLayout, Column, assign_columns, assign_table, join_table
 from parsekit.values import Value
@@ -35,9 +35,10 @@ __all__ = [
     "read_generation",
 ]
 
-_DROPS: Final[Mapping[str, Callable[[str, str], list[str]]]] = MappingProxyType(
-    {"text": ddl.drop_text_index, "totals": ddl.drop_totals}
-)
+if TYPE_CHECKING:
+    from parsekit.storage import ddl
+else:
+    ddl = Module("parsekit.storage.ddl")
 
 
 @final
@@ -229,7 +230,7 @@ def _drop_indexes_on(connection: apsw.Connection, layout: ClassLayout, keys: set
 
 
 def _drop_index(connection: apsw.Connection, layout: ClassLayout, index: Index) -> None:
-    drop = _DROPS.get(index.kind)
+    drop = {"text": ddl.drop_text_index, "totals": ddl.drop_totals}.get(index.kind)
     for statement in (
         [ddl.drop_index(layout.table, index.name)] if drop is None else drop(layout.table, index.name)
     ):

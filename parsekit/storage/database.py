@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import apsw
 
 from parsekit.errors import EngineClosedError, EngineError, StorageError
-from parsekit.storage import ddl
+from parsekit.storage.file_format import APPLICATION_ID, FORMAT_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +62,12 @@ def storage_error(place: str, error: apsw.Error) -> StorageError:
     return StorageError(f"{place}: {advice}", sqlite_code=getattr(error, "extendedresult", 0))
 
 
+def _internal_tables() -> tuple[str, ...]:
+    from parsekit.storage.ddl import INTERNAL_TABLES
+
+    return INTERNAL_TABLES
+
+
 class Database:
     """An open database file.
 
@@ -71,7 +77,7 @@ class Database:
         busy_timeout_s: how long a write waits for another process's write, in seconds.
         read_only: refuse every write; the file must exist.
         register: called with each new connection, to add SQL functions.
-        tables: the statements that make the tables of a new file.
+        tables: gives the statements that make the tables of a new file, ``None`` for those of an engine's file.
     """
 
     def __init__(
@@ -82,7 +88,7 @@ class Database:
         busy_timeout_s: float = 10.0,
         read_only: bool = False,
         register: Callable[[apsw.Connection], None] | None = None,
-        tables: tuple[str, ...] = ddl.INTERNAL_TABLES,
+        tables: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         self._tables = tables
         self._folder: str | None = None
@@ -157,17 +163,17 @@ class Database:
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
         finally:
             connection.execute("COMMIT")
-        if application != ddl.APPLICATION_ID and (tables or application):
+        if application != APPLICATION_ID and (tables or application):
             raise StorageError(
                 f"{self.place}: it is an SQLite database, but not one of parsekit's; give another path"
             )
-        if application == ddl.APPLICATION_ID and isinstance(version, int) and version > ddl.FORMAT_VERSION:
+        if application == APPLICATION_ID and isinstance(version, int) and version > FORMAT_VERSION:
             raise StorageError(
                 f"{self.place}: its format is version {version} and this parsekit reads up to "
-                f"{ddl.FORMAT_VERSION}; upgrade parsekit. The file was not touched"
+                f"{FORMAT_VERSION}; upgrade parsekit. The file was not touched"
             )
         if self.read_only:
-            if application != ddl.APPLICATION_ID:
+            if application != APPLICATION_ID:
                 raise StorageError(f"{self.place}: there is nothing to read; open it once without read_only")
             return connection
         if connection.readonly("main"):
@@ -176,7 +182,7 @@ class Database:
             "synchronous", self._synchronous
         )  # before the first write: OFF waits for no disk at all
         self._use_wal(connection)
-        if application != ddl.APPLICATION_ID:
+        if application != APPLICATION_ID:
             self._create(connection)
         connection.pragma("cache_size", -_WRITER_CACHE_KIB)
         connection.wal_autocheckpoint(0)
@@ -198,13 +204,11 @@ class Database:
     def _create(self, connection: apsw.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if (
-                connection.pragma("application_id") != ddl.APPLICATION_ID
-            ):  # another process may have been faster
-                for statement in self._tables:
+            if connection.pragma("application_id") != APPLICATION_ID:  # another process may have been faster
+                for statement in _internal_tables() if self._tables is None else self._tables():
                     connection.execute(statement)
-                connection.pragma("application_id", ddl.APPLICATION_ID)
-                connection.pragma("user_version", ddl.FORMAT_VERSION)
+                connection.pragma("application_id", APPLICATION_ID)
+                connection.pragma("user_version", FORMAT_VERSION)
                 self.created = True
         except BaseException:
             connection.execute("ROLLBACK")

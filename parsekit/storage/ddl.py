@@ -21,17 +21,12 @@ from parsekit.storage.layout import (
 )
 
 __all__ = [
-    "APPLICATION_ID",
-    "CLASSES",
     "COMPACTION",
     "COUNT_PLANS",
     "FORGET_PLANS",
-    "FORMAT_VERSION",
-    "GENERATION",
     "INTEGRITY_CHECK",
     "INTERNAL_TABLES",
     "KEEP_PLAN",
-    "KEPT_PLANS",
     "LOCAL_TABLES",
     "SIZE",
     "VOCABULARY",
@@ -64,12 +59,6 @@ __all__ = [
     "totals_rows",
 ]
 
-APPLICATION_ID: Final = 0x50464B31
-"""Marks a file as a parsekit database (``PFK1``)."""
-
-FORMAT_VERSION: Final = 1
-"""The storage format. A file with a greater one was written by a newer parsekit and is refused."""
-
 COMPACTION: Final = ("VACUUM", "PRAGMA optimize", "PRAGMA wal_checkpoint(TRUNCATE)")
 """Run one by one, outside of any transaction."""
 
@@ -77,13 +66,10 @@ INTEGRITY_CHECK: Final = "PRAGMA integrity_check"
 SIZE: Final = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
 """The bytes of the database as a transaction sees it, what is still in the WAL included."""
 
-GENERATION: Final = "SELECT value FROM _pk_meta WHERE key = 'generation'"
-CLASSES: Final = "SELECT name, table_name, definition, columns, null_keys FROM _pk_class ORDER BY name"
-KEPT_PLANS: Final = "SELECT shape, plan FROM _pk_plan WHERE catalog = ?"
 COUNT_PLANS: Final = "SELECT count(*) FROM _pk_plan"
 FORGET_PLANS: Final = "DELETE FROM _pk_plan WHERE catalog <> ?"
 KEEP_PLAN: Final = "INSERT OR REPLACE INTO _pk_plan (shape, catalog, plan) VALUES (?, ?, ?)"
-"""What the file keeps of compiled statements (``kept_plans``)."""
+"""How what the file keeps of compiled statements changes (``kept_plans``)."""
 
 VOCABULARY: Final = 'SELECT doc, term FROM temp."pk_vocabulary"'
 """The rows and words of the full-text table for which ``create_vocabulary`` was run."""

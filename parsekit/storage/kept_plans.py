@@ -24,8 +24,8 @@ except ImportError:
 
 from parsekit import attrs
 from parsekit.query.plan import Shape
-from parsekit.storage import ddl
 from parsekit.storage.binding import CONVERSIONS, Bind, Compiled, Conversion, ListText, Picked, Picker
+from parsekit.storage.file_format import CLASSES, FORMAT_VERSION, GENERATION, KEPT_PLANS
 
 __all__ = ["KeptPlans", "write_plans"]
 
@@ -87,10 +87,10 @@ class KeptPlans:
         if begun:
             connection.execute("BEGIN")  # classes and plans of one moment
         try:
-            if connection.execute(ddl.GENERATION).get != generation:
+            if connection.execute(GENERATION).get != generation:
                 return  # the classes have changed meanwhile; whoever asks finds that out and asks anew
             self._stamp = _stamp(connection)
-            rows = connection.execute(ddl.KEPT_PLANS, (self._stamp,)).fetchall()
+            rows = connection.execute(KEPT_PLANS, (self._stamp,)).fetchall()
         finally:
             if begun:
                 connection.execute("COMMIT")
@@ -113,6 +113,8 @@ class KeptPlans:
 
 def write_plans(connection: apsw.Connection, rows: list[tuple[str, int, str]]) -> None:
     """Keep the rows of ``KeptPlans.fresh`` and let go of those of other stamps. Gives up when somebody writes."""
+    from parsekit.storage import ddl
+
     with contextlib.suppress(apsw.Error):
         connection.set_busy_timeout(0)
         connection.execute("BEGIN IMMEDIATE")
@@ -131,7 +133,7 @@ def _stamp(connection: apsw.Connection) -> int:
     code = _code_stamp()
     if code is None:
         return 0
-    described = repr((ddl.FORMAT_VERSION, code, connection.execute(ddl.CLASSES).fetchall()))
+    described = repr((FORMAT_VERSION, code, connection.execute(CLASSES).fetchall()))
     return int.from_bytes(blake2b(described.encode(), digest_size=7).digest(), "big")
 
 

@@ -24,7 +24,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.plan import Shape, plan_of
 from parsekit.schema import ClassSchema
 from parsekit.storage import catalog as catalogs
-from parsekit.storage import ddl, functions
+from parsekit.storage import functions
 from parsekit.storage.acl_store import NO_ACL, Access, AclStore
 from parsekit.storage.catalog import Catalog
 from parsekit.storage.database import Database, Synchronous, storage_error
@@ -84,6 +84,12 @@ class _Transaction:
             self._store.roll_back(self._outset, error)
 
 
+def _local_tables() -> tuple[str, ...]:
+    from parsekit.storage.ddl import INTERNAL_TABLES, LOCAL_TABLES
+
+    return INTERNAL_TABLES + LOCAL_TABLES
+
+
 class Store:
     """An open database with its catalog, ACL dictionary and compiled statements.
 
@@ -107,7 +113,7 @@ class Store:
             busy_timeout_s=busy_timeout_s,
             read_only=read_only,
             register=functions.register,
-            tables=ddl.INTERNAL_TABLES + ddl.LOCAL_TABLES if schemaless else ddl.INTERNAL_TABLES,
+            tables=_local_tables if schemaless else None,
         )
         if catalogs.is_schemaless(self.database.writer) != schemaless:
             self.database.close()

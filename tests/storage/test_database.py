@@ -16,8 +16,8 @@ from parsekit import EngineError, PFObject, PFQuery, StorageError
 from parsekit.errors import EngineClosedError
 from parsekit.schema import ClassSchema, Schema
 from parsekit.storage import catalog as catalogs
-from parsekit.storage import ddl
 from parsekit.storage.database import Database
+from parsekit.storage.file_format import FORMAT_VERSION
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_another_applications_database(path):
 def test_a_newer_format(path):
     parsekit.open(path).close()
     connection = apsw.Connection(str(path))
-    connection.pragma("user_version", ddl.FORMAT_VERSION + 1)
+    connection.pragma("user_version", FORMAT_VERSION + 1)
     connection.close()
     before = path.read_bytes()
     with pytest.raises(StorageError, match="upgrade parsekit"):
