@@ -223,20 +223,29 @@ class PFObject(ReadableObject):
 
     @acl.setter
     def acl(self, value: PFACL | None) -> None:
-        self.perform("ACL", Delete() if value is None else Set(value.to_json()))
+        if value is None:
+            self.perform("ACL", Delete())
+        else:
+            self._put("ACL", value.to_json())
 
     def perform(self, key: str, operation: Operation) -> None:
         """Add a pending operation on ``key``; merged with one that is pending there already."""
         state = self._state
         if type(state) is not LocalState:
             state = self._local()
-        if type(operation) is Set:  # which nearly all are
-            state.operations.perform(key, operation)
-            state.estimated[key] = operation.value
-        else:
-            after = apply(operation, self.raw(key))
-            state.operations.perform(key, operation)
-            state.estimated[key] = after
+        after = operation.value if type(operation) is Set else apply(operation, self.raw(key))
+        state.operations.perform(key, operation)
+        state.estimated[key] = after
+        if state.watcher is not None:
+            state.watcher.changed(self)
+
+    def _put(self, key: str, value: Value) -> None:
+        """``perform`` of ``Set(value)``, which nearly all operations are."""
+        state = self._state
+        if type(state) is not LocalState:
+            state = self._local()
+        state.operations.put(key, value)
+        state.estimated[key] = value
         if state.watcher is not None:
             state.watcher.changed(self)
 
@@ -246,7 +255,13 @@ class PFObject(ReadableObject):
             return
         if type(value) not in _AS_THEY_ARE:
             value = _accept(value)
-        self.perform(key, Set(value))
+        state = self._state  # as ``_put``, without its frame
+        if type(state) is not LocalState:
+            state = self._local()
+        state.operations.put(key, value)
+        state.estimated[key] = value
+        if state.watcher is not None:
+            state.watcher.changed(self)
 
     def _assign_system(self, key: str, value: Any) -> None:
         if key == "ACL":
@@ -429,6 +444,26 @@ class PFObject(ReadableObject):
 
     def saved(self, operations: OperationSet, answer: Mapping[str, Value | Missing]) -> None:
         """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
+        state = self._settle(operations)
+        for key, value in answer.items():
+            if key in ("objectId", "createdAt", "updatedAt"):
+                setattr(state, _SLOTS[key], value)
+            else:
+                state.server[key] = value
+        if state.updated_at is None:
+            state.updated_at = state.created_at
+        state.new = False
+
+    def saved_plainly(self, operations: OperationSet, now: datetime, created_as: str | None = None) -> None:
+        """``saved`` where the server set nothing but the dates, and the objectId of an object that it created."""
+        state = self._settle(operations)
+        state.updated_at = now
+        if created_as is not None:
+            state.object_id, state.created_at = created_as, now
+        state.new = False
+
+    def _settle(self, operations: OperationSet) -> LocalState:
+        """The values that ``operations`` led to are the server's now; what came after them stays pending."""
         state = self._local()
         if state.operations.is_exactly(operations):
             if state.server:
@@ -442,14 +477,7 @@ class PFObject(ReadableObject):
                 if key in state.estimated and not state.operations.has_newer(key, operations):
                     state.server[key] = state.estimated.pop(key)
             state.operations.remove_saved(operations)
-        for key, value in answer.items():
-            if key in ("objectId", "createdAt", "updatedAt"):
-                setattr(state, _SLOTS[key], value)
-            else:
-                state.server[key] = value
-        if state.updated_at is None:
-            state.updated_at = state.created_at
-        state.new = False
+        return state
 
     def refresh_from(self, fresh: PFObject) -> None:
         """Become what ``fresh`` is, pending operations on top."""

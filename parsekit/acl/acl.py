@@ -12,6 +12,7 @@ What an ACL means for a query is said in ``acl.policy``, how it is stored in ``s
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final
@@ -158,20 +159,22 @@ def canonical_acl(json: Mapping[str, Value] | None) -> str | None:
     if json is None:
         return None
     try:
-        spelling = encode_interior(json)
+        return _canonical_spelling(marshal.dumps(json, 2))
     except (
         TypeError,
         ValueError,
         ParseError,
     ):  # rights that no JSON has; they count as JavaScript takes them
         return AclEntries.of(json).text
-    return _canonical_spelling(spelling)
 
 
 @lru_cache(maxsize=4096)
-def _canonical_spelling(spelling: str) -> str | None:
-    """``canonical_acl`` of an ACL by its JSON text: applications have few ACLs and write them the same way."""
-    return AclEntries.of(decode_interior(spelling)).text
+def _canonical_spelling(spelling: bytes) -> str | None:
+    """``canonical_acl`` of an ACL by its bytes: applications have few ACLs and write them the same way.
+
+    ``marshal`` is quicker than JSON, and takes builtin types only, which it tells apart.
+    """
+    return AclEntries.of(decode_interior(encode_interior(marshal.loads(spelling)))).text
 
 
 def readers(json: Mapping[str, Value] | None) -> frozenset[str]:

@@ -32,6 +32,7 @@ from parsekit.engine.installations import InstallationRules
 from parsekit.engine.jobs import Jobs
 from parsekit.engine.options import EngineOptions
 from parsekit.engine.outbox import Listener, Outbox
+from parsekit.engine.plain_writes import PlainSaves
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.push import Push
 from parsekit.engine.read import ReadPath
@@ -153,6 +154,7 @@ class ParseEngine:
             self.idempotency = Idempotency(self)
             self.jobs = Jobs(self)
             self._saving = Saving(self)
+            self._plain_saves = PlainSaves(self)
             self.direct = DirectWrites(self)
             self.upkeep = Upkeep(self)
             self._is_shared = str(path) != ":memory:"
@@ -512,6 +514,8 @@ class ParseEngine:
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Save objects and the unsaved ones that they refer to."""
+        if len(objects) == 1 and self._plain_saves.save(objects[0], principal):
+            return
         password = next((obj.raw("password") for obj in objects if obj.class_name == "_User"), MISSING)
         if password is MISSING:
             self.carried_out(lambda: self._saving.save(objects, principal))

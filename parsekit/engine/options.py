@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -20,6 +21,7 @@ from parsekit.file import FileStore
 from parsekit.query.dialect import Dialect
 from parsekit.storage.database import Synchronous
 from parsekit.storage.journal import JournalLimits
+from parsekit.values import EPOCH
 
 __all__ = ["Analytics", "EngineOptions"]
 
@@ -27,8 +29,9 @@ Analytics: TypeAlias = Callable[[str, Mapping[str, Any], Principal], Mapping[str
 
 
 def _now() -> datetime:
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return EPOCH + timedelta(
+        0, 0, 0, time.time_ns() // 1_000_000
+    )  # whole milliseconds; by place, which is quicker
 
 
 @final

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias, final
 
-from parsekit.engine.write import Change
+from parsekit.engine.write_parts import Change, LateChange
 
 __all__ = ["Listener", "Outbox"]
 
@@ -24,7 +24,7 @@ class Outbox:
     """The changes and calls of the transactions under way and of those committed. One per engine."""
 
     def __init__(self) -> None:
-        self._pending: list[Change] = []
+        self._pending: list[LateChange] = []
         self._calls: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
         self._ready: deque[tuple[Change, ...]] = deque()
@@ -33,8 +33,8 @@ class Outbox:
         self.listeners: list[Listener] = []
         self.last_sequence = -1
         """The journal number of the newest change committed here since somebody listens."""
-        self.publish = self._pending.append
-        """Put down a change. Inside ``Store.write()`` only, as the two below."""
+        self.publish: Callable[[LateChange], None] = self._pending.append
+        """Put down a change, or what makes it at the commit. Inside ``Store.write()`` only, as the two below."""
         self.call_later = self._calls.append
         """Put down a call that this thread makes after the commit."""
 
@@ -57,8 +57,9 @@ class Outbox:
         """The transaction is on the disk. Called under the writer lock."""
         if self._pending:
             if self.listeners:
-                self._ready.append(tuple(self._pending))
-                self.last_sequence = self._pending[-1].sequence
+                changes = tuple(item if isinstance(item, Change) else item() for item in self._pending)
+                self._ready.append(changes)
+                self.last_sequence = changes[-1].sequence
             self._pending.clear()
         if self._calls:
             mine: list[Callable[[], None]] = self._mine.__dict__.setdefault("calls", [])

@@ -22,8 +22,17 @@ from parsekit.acl.system import missing_object, system_refusal
 from parsekit.codec import STORED_LEVELS
 from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
+from parsekit.engine.plain_writes import PlainWrites
 from parsekit.engine.views import PrincipalView
-from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Redirecting, Write, WriteHooks
+from parsekit.engine.write_parts import (
+    NO_CONTEXT,
+    Change,
+    ClassRules,
+    LateChange,
+    Redirecting,
+    Write,
+    WriteHooks,
+)
 from parsekit.errors import ParseError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
@@ -53,7 +62,7 @@ class WritePath:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         rules: Mapping[str, ClassRules],
-        publish: Callable[[Change], None],
+        publish: Callable[[LateChange], None],
         keep_journal: bool,
         inference: Inference,
         max_nesting: int = STORED_LEVELS,
@@ -66,6 +75,7 @@ class WritePath:
         self._publish = publish
         self._keep_journal = keep_journal
         self._inference = inference
+        self.plain = PlainWrites(store, publish=publish, keep_journal=keep_journal)
         self.hooks: WriteHooks | None = None
         self.redirects: dict[str, Redirecting] = {}
 
@@ -140,30 +150,12 @@ class WritePath:
         if layout is None:
             return False
         rows = self._store.writer.plain_rows(layout)
-        row = rows.of(write.operations)
-        if row is None:
+        values = rows.of(write.operations)
+        if values is None or not rows.creates(values):
             return False
-        write.changed = fields = row.changed
+        write.changed, write.acl = values.changed, values.acl
         write.plain = write.written = True
-        acl = write.acl = row.acl
-        if acl is MISSING:
-            acl = acl_of_new_object(layout.schema, fields, write.view.principal)
-        number = 0
-        if acl is not None:
-            text = canonical_acl(acl)
-            number = self._store.acl_number(connection, text)
-            row.members.append(f'"ACL":{text}')
-        cells = rows.complete(row, write.object_id, write.now, number)
-        self._store.writer.insert_row(connection, layout, cells)
-        sequence = 0
-        if self._keep_journal:
-            sequence = journal.append_creation(
-                connection, write.now, write.class_name, write.object_id, row.members
-            )
-        after = {**fields, **_said_anyway(write)}
-        if acl is not None:
-            after["ACL"] = acl
-        self._publish(Change(sequence, write.class_name, write.object_id, "create", None, after))
+        self.plain.create(connection, layout, values, write.view.principal, write.object_id, write.now)
         return True
 
     def _take(self, connection: Connection, write: Write) -> ClassLayout:
@@ -512,10 +504,6 @@ class WritePath:
                 told or None,
             )
         self._publish(Change(sequence, write.class_name, write.object_id, kind, before, after, original))
-
-
-def _said_anyway(write: Write) -> dict[str, Value]:
-    return {"objectId": write.object_id, "createdAt": write.now, "updatedAt": write.now}
 
 
 def _with_acl(fields: dict[str, Value], acl: Value) -> dict[str, Value]:

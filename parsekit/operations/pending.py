@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, final
 
-from parsekit.operations.kinds import Operation, Set
+from parsekit.operations.kinds import NEW_SET, PUT_VALUE, Operation, Set
 from parsekit.operations.merge import merge
 from parsekit.operations.rules import SERVER_RULES, OperationRules
 from parsekit.values import Value
@@ -50,6 +50,20 @@ class OperationSet:
         open_part = parts[sealed] if len(parts) > sealed else None
         self._own_parts()[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
 
+    def put(self, key: str, value: Value) -> None:
+        """``perform`` of ``Set(value)``."""
+        operation = NEW_SET(Set)
+        PUT_VALUE(operation, value)
+        if self._is_shared or key in self._parts:
+            self.perform(key, operation)
+        else:
+            self._parts[key] = (operation,)
+
+    @property
+    def parts(self) -> Mapping[str, tuple[Operation, ...]]:
+        """Key -> the merged operation of each stretch between snapshots, seldom more than one. Not to be changed."""
+        return self._parts
+
     def _own_parts(self) -> dict[str, tuple[Operation, ...]]:
         if self._is_shared:
             self._parts = dict(self._parts)
@@ -88,7 +102,7 @@ class OperationSet:
 
     def is_exactly(self, saved: OperationSet) -> bool:
         """Whether nothing came after the snapshot ``saved``, which was all there was."""
-        return self._parts == saved._parts
+        return self._parts is saved._parts or self._parts == saved._parts
 
     def has_newer(self, key: str, saved: OperationSet) -> bool:
         """Whether ``key`` has operations that came after the snapshot ``saved``."""

@@ -301,30 +301,38 @@ class Database:
             raise
         self.commit()
 
-    def begin(self) -> None:
+    def begin(self) -> apsw.Connection:
         """Begin what ``write`` is; ``commit`` or ``roll_back`` must end it. Raises as ``write`` does."""
         if self.read_only:
             raise EngineError(f"{self.place}: it was opened with read_only=True; open it without to write")
         self._write_lock.acquire()
+        writer = self.writer
         try:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
             if self._depth:
                 self._require_transaction()
-                self._execute(f"SAVEPOINT s{self._depth}")
+                writer.execute(f"SAVEPOINT s{self._depth}")
             else:
-                self._execute("BEGIN IMMEDIATE")
-        except BaseException:
+                writer.execute("BEGIN IMMEDIATE")
+                self._owner = threading.get_ident()
+                self._local.current = writer
+        except BaseException as error:
             self._write_lock.release()
+            if isinstance(error, apsw.Error):
+                raise storage_error(self.place, error) from error
             raise
-        self._enter()
+        self._depth += 1
+        return writer
 
     def commit(self) -> None:
         """End what ``begin`` began; should that fail, all is rolled back."""
+        depth, writer = self._depth, self.writer
         try:
-            self._require_transaction()
-            self._execute("COMMIT" if self._depth == 1 else f"RELEASE s{self._depth - 1}")
-            if self._depth == 1 and self.on_commit is not None:
+            if not writer.in_transaction:
+                self._require_transaction()
+            writer.execute("COMMIT" if depth == 1 else f"RELEASE s{depth - 1}")
+            if depth == 1 and self.on_commit is not None:
                 self.on_commit()  # still under the lock: what is cached follows commits one by one
         except BaseException as error:
             self.roll_back(error)
@@ -371,23 +379,11 @@ class Database:
             except apsw.Error as error:
                 raise storage_error(self.place, error) from error
 
-    def _execute(self, statement: str) -> None:
-        try:
-            self.writer.execute(statement)
-        except apsw.Error as error:
-            raise storage_error(self.place, error) from error
-
     def _roll_back(self, statements: tuple[str, ...]) -> None:
         if self.writer.in_transaction:  # SQLite itself rolls back on disk full and some I/O errors
             for statement in statements:
                 with contextlib.suppress(apsw.Error):
                     self.writer.execute(statement)
-
-    def _enter(self) -> None:
-        if self._depth == 0:
-            self._owner = threading.get_ident()
-            self._local.current = self.writer
-        self._depth += 1
 
     def _leave(self) -> None:
         self._depth -= 1

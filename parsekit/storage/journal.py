@@ -26,8 +26,8 @@ __all__ = [
     "JournalEntry",
     "JournalLimits",
     "append",
-    "append_creation",
     "append_creations",
+    "append_members",
     "entries",
     "entries_back_to",
     "entries_of",
@@ -102,12 +102,24 @@ def append(
     return connection.last_insert_rowid()
 
 
-def append_creation(
-    connection: apsw.Connection, at: datetime, class_name: str, object_id: str, members: list[str]
+def append_members(
+    connection: apsw.Connection,
+    at_ms: int,
+    class_name: str,
+    object_id: str,
+    before: list[str] | None,
+    after: list[str],
 ) -> int:
-    """``append`` of a creation whose ``after`` is there as the members of its JSON object."""
-    text = well_formed(f"{{{','.join(members)}}}")
-    connection.execute(_INSERT, (date_to_ms(at), class_name, object_id, _CODES["create"], None, text))
+    """``append`` of a creation (``before`` is ``None``) or an update by the members of its JSON objects.
+
+    ``after`` is without what the entry says anyway, as ``append`` leaves it out.
+    """
+    text = well_formed(f"{{{','.join(after)}}}")
+    if before is None:
+        cells = (at_ms, class_name, object_id, 0, None, text)
+    else:
+        cells = (at_ms, class_name, object_id, 1, well_formed(f"{{{','.join(before)}}}"), text)
+    connection.execute(_INSERT, cells)
     return connection.last_insert_rowid()
 
 
