@@ -24,7 +24,7 @@ import apsw
 
 from parsekit.errors import EngineClosedError, EngineError, StorageError
 from parsekit.storage import ddl
-from parsekit.storage.checkpointer import Checkpointer
+from parsekit.storage.checkpointer import LITTLE, Checkpointer
 
 __all__ = ["Connection", "Database", "Synchronous", "storage_error"]
 
@@ -35,6 +35,9 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
 """``NORMAL`` survives kill -9; ``FULL`` survives power loss too; ``OFF`` is for data that may be lost."""
 
 _CHECKPOINT_PAGES: Final = 1000
+_RESTART_PAGES: Final = 3_000
+"""A WAL of this size, of which nearly all is copied, is copied to its end in a commit, so that it starts again: pages
+that overwrite others cost less than those that make the file grow."""
 _INLINE_PAGES: Final = 16_000
 """A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
 _WRITER_CACHE_KIB: Final = 16_384
@@ -334,6 +337,10 @@ class Database:
             writer.execute("COMMIT" if depth == 1 else f"RELEASE s{depth - 1}")
             if depth == 1 and self.on_commit is not None:
                 self.on_commit()  # still under the lock: what is cached follows commits one by one
+        except apsw.Error as error:
+            refusal = storage_error(self.place, error)
+            self.roll_back(refusal)
+            raise refusal from error
         except BaseException as error:
             self.roll_back(error)
             raise
@@ -398,19 +405,24 @@ class Database:
     # -- checkpoints and closing ---------------------------------------------------------------
 
     def _after_commit(self, connection: apsw.Connection, _schema: str, pages: int) -> int:
+        checkpointer = self._checkpointer
         if pages < _CHECKPOINT_PAGES:
             self._wake_at = _CHECKPOINT_PAGES
+            return apsw.SQLITE_OK
+        if checkpointer is None:
+            checkpointer = self._checkpointer = Checkpointer(self.path)
+        checkpointer.written = pages
+        nearly_copied = pages >= _RESTART_PAGES and 0 <= pages - checkpointer.copied <= LITTLE
+        if nearly_copied or pages >= max(self._wake_at, _INLINE_PAGES):
+            self._wake_at = pages + _CHECKPOINT_PAGES
+            checkpointer.copied = 0
+            # whatever goes wrong here, the commit is done; the pages stay in the WAL, and a later one tries again
+            with contextlib.suppress(apsw.Error):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         elif pages >= self._wake_at:
             # not at every commit: waking a thread costs more than a small commit does
             self._wake_at = pages + _CHECKPOINT_PAGES
-            if pages >= _INLINE_PAGES:
-                # whatever goes wrong here, the commit is done; the pages stay in the WAL, and a later one tries again
-                with contextlib.suppress(apsw.Error):
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                return apsw.SQLITE_OK
-            if self._checkpointer is None:
-                self._checkpointer = Checkpointer(self.path)
-            self._checkpointer.wake()
+            checkpointer.wake()
         return apsw.SQLITE_OK
 
     def check_closable(self) -> None:
