@@ -2,8 +2,8 @@
 
 It has a connection of its own. While commits follow each other without a pause, pages are added as it copies, and the
 WAL could never start again at its beginning; so it copies what was added meanwhile, too, until little is left, which
-the next commit then copies (``database``). A copy that fails is no loss: the pages stay in the WAL, where every reader finds them,
-and the next commit that wakes the thread has it try again. When it is woken is ``database``'s affair.
+the next commit then copies (``database``). A copy that fails is no loss: the pages stay in the WAL, where every reader
+finds them, and the next commit that wakes the thread has it try again. When it is woken is ``database``'s affair.
 """
 
 from __future__ import annotations
