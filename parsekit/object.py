@@ -48,6 +48,9 @@ from parsekit.operations import (
 from parsekit.schema import ClassSchema
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
+    NEW_POINTER,
+    PUT_CLASS,
+    PUT_ID,
     Missing,
     PFGeoPoint,
     PFPolygon,
@@ -420,6 +423,20 @@ class PFObject(ReadableObject):
         """The changeable half, ``None`` for an object that was never changed."""
         state = self._state
         return state if isinstance(state, LocalState) else None
+
+    def stored_pointer(self) -> Pointer | None:
+        """The pointer that is written for the object; ``None`` while it has no id, or something to be saved first."""
+        state, shape = self._state, self._context.shape
+        if type(state) is LocalState:
+            identity = None if state.new or state.estimated else self._identity()
+            if identity is None:
+                return None
+        else:
+            identity = state[self._context.fields["objectId"][0]]
+        pointer = NEW_POINTER(Pointer)
+        PUT_CLASS(pointer, shape.class_name)
+        PUT_ID(pointer, identity)
+        return pointer
 
     @property
     def is_new(self) -> bool:

@@ -8,8 +8,9 @@ is there, a hook, an ownership, a pointer permission, an object to be saved firs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from parsekit.acl.acl import canonical_acl
@@ -18,9 +19,9 @@ from parsekit.engine.write_parts import Change, LateChange
 from parsekit.errors import ParseError
 from parsekit.object import PFObject
 from parsekit.storage import journal
-from parsekit.storage.layout import ClassLayout
+from parsekit.storage.layout import ClassLayout, Stored
 from parsekit.storage.plain_rows import PlainValues
-from parsekit.values import MISSING, Missing, Pointer, Value, date_to_ms
+from parsekit.values import MISSING, Pointer, Value, date_to_ms
 
 if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
@@ -49,31 +50,55 @@ class PlainWrites:
         principal: Principal,
         object_id: str,
         now: datetime,
-    ) -> Value | Missing:
-        """Create an object; its ACL, ``None`` for none."""
-        writer, changed, acl = self._store.writer, values.changed, values.acl
-        at_ms = date_to_ms(now)
-        if acl is MISSING:
-            acl = acl_of_new_object(layout.schema, changed, principal)
-        number = 0
-        if acl is not None:
-            text = canonical_acl(acl)
-            number = self._store.acl_number(connection, text)
-            values.members.append(f'"ACL":{text}')
+    ) -> None:
+        """Create an object."""
+        writer, at_ms = self._store.writer, date_to_ms(now)
+        acl, number = self._acl_of(connection, layout, values, principal)
         cells = writer.plain_rows(layout).row(values, object_id, at_ms, number)
         writer.insert_row(connection, layout, cells)
         class_name, sequence = layout.schema.name, 0
         if self._keep_journal:
             sequence = journal.append_members(connection, at_ms, class_name, object_id, None, values.members)
+        self._publish(partial(_creation, sequence, class_name, object_id, values.changed, acl, now))
 
-        def change() -> Change:
-            after = {**changed, "objectId": object_id, "createdAt": now, "updatedAt": now}
-            if acl is not None:
-                after["ACL"] = acl
-            return Change(sequence, class_name, object_id, "create", None, after)
+    def create_many(
+        self,
+        connection: Connection,
+        layout: ClassLayout,
+        drafts: Sequence[tuple[str, PlainValues]],
+        principal: Principal,
+        now: datetime,
+    ) -> None:
+        """Create objects by (objectId, values); the caller takes back what is written should this raise."""
+        writer, at_ms = self._store.writer, date_to_ms(now)
+        rows = writer.plain_rows(layout)
+        acls: list[Value] = []
+        cells: list[list[Stored]] = []
+        for object_id, values in drafts:
+            acl, number = self._acl_of(connection, layout, values, principal)
+            acls.append(acl)
+            cells.append(rows.row(values, object_id, at_ms, number))
+        writer.insert_rows(connection, layout, cells)
+        class_name, first = layout.schema.name, 0
+        if self._keep_journal:
+            members = ((object_id, values.members) for object_id, values in drafts)
+            first = journal.append_created_members(connection, class_name, at_ms, members)
+        for place, ((object_id, values), acl) in enumerate(zip(drafts, acls, strict=True)):
+            sequence = first + place if first else 0
+            self._publish(partial(_creation, sequence, class_name, object_id, values.changed, acl, now))
 
-        self._publish(change)
-        return acl
+    def _acl_of(
+        self, connection: Connection, layout: ClassLayout, values: PlainValues, principal: Principal
+    ) -> tuple[Value, int]:
+        """The ACL of a new object, ``None`` for none, and its number."""
+        acl = values.acl
+        if acl is MISSING:
+            acl = acl_of_new_object(layout.schema, values.changed, principal)
+        if acl is None:
+            return None, 0
+        text = canonical_acl(acl)
+        values.members.append(f'"ACL":{text}')
+        return acl, self._store.acl_number(connection, text)
 
     def update(
         self,
@@ -107,6 +132,15 @@ class PlainWrites:
             return Change(sequence, class_name, object_id, "update", former, after, original)
 
         self._publish(change)
+
+
+def _creation(
+    sequence: int, class_name: str, object_id: str, changed: dict[str, Value], acl: Value, now: datetime
+) -> Change:
+    after = {**changed, "objectId": object_id, "createdAt": now, "updatedAt": now}
+    if acl is not None:
+        after["ACL"] = acl
+    return Change(sequence, class_name, object_id, "create", None, after)
 
 
 @final
@@ -211,10 +245,4 @@ class PlainSaves:
 
 
 def _pointer_of(value: Value) -> Pointer | None:
-    """The pointer that is written for an object, ``None`` where there is none or the object is to be saved first."""
-    if not isinstance(value, PFObject):
-        return None
-    state = value.local_state
-    if state is not None and (state.new or state.estimated):
-        return None
-    return None if value.object_id is None else value.__parse_pointer__()
+    return value.stored_pointer() if isinstance(value, PFObject) else None

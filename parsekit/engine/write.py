@@ -11,7 +11,7 @@ make of an object in ``effects``, who may do what in ``acl.policy``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
@@ -40,6 +40,7 @@ from parsekit.query.matcher import compile_predicate
 from parsekit.storage import journal
 from parsekit.storage.bulk import RepeatedValue, insert_rows
 from parsekit.storage.layout import ClassLayout, join_table
+from parsekit.storage.plain_rows import PlainValues, PointerOf
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
 from parsekit.values import MISSING, Value
@@ -191,6 +192,34 @@ class WritePath:
     def can_create_many(self, class_name: str) -> bool:
         """Whether ``create_many`` may create objects of a class: nothing but the schema has a say in them."""
         return class_name not in self._rules
+
+    def create_many_plainly(
+        self,
+        connection: Connection,
+        class_name: str,
+        drafts: Iterable[tuple[str, OperationSet]],
+        view: PrincipalView,
+        pointer_of: PointerOf,
+    ) -> datetime | None:
+        """``create_many`` of objects that set values which fit, and nothing else: when they were created.
+
+        ``None``, and nothing is done, should there be another among them. ``pointer_of`` gives the pointers for objects
+        inside of operations.
+        """
+        layout = self._store.catalog.layout(class_name)
+        if layout is None:
+            return None
+        rows = self._store.writer.plain_rows(layout)
+        found: list[tuple[str, PlainValues]] = []
+        for object_id, operations in drafts:
+            values = rows.of(operations, pointer_of)
+            if values is None or not rows.creates(values):
+                return None
+            found.append((object_id, values))
+        now = self._clock()
+        view.access(class_name, "create", "create")
+        self.plain.create_many(connection, layout, found, view.principal, now)
+        return now
 
     def create_many(
         self,

@@ -6,16 +6,14 @@ Their values may be passwords or fields that somebody else must not see, so a ``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias, final
+from collections.abc import Iterable
+from typing import TypeAlias, final
 
 import attrs
 
 from parsekit.values import Pointer, Value
 
 __all__ = [
-    "NEW_SET",
-    "PUT_VALUE",
     "Add",
     "AddRelation",
     "AddUnique",
@@ -66,11 +64,6 @@ class Set:
     """The key gets ``value``; ``None`` is an explicit null."""
 
     value: Value = attrs.field(repr=_type_name)
-
-
-NEW_SET: Final[Callable[[type[Set]], Set]] = object.__new__
-PUT_VALUE: Final[Callable[[Set, Value], None]] = vars(Set)["value"].__set__
-"""``Set(value)`` in two steps without a frame, at a third of its cost: nearly all operations are made that way."""
 
 
 @final

@@ -107,7 +107,8 @@ class Database:
         self._connections_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._owner = 0
-        self._depth = 0
+        self.depth = 0
+        """How deep in ``write()`` the thread is that is inside it, 0 for none."""
         self._checkpointer: Checkpointer | None = None
         self._wake_at = _CHECKPOINT_PAGES
         self.on_commit: Callable[[], None] | None = None
@@ -287,7 +288,7 @@ class Database:
     @property
     def is_nested(self) -> bool:
         """Whether this thread is inside of a ``write()`` that is inside of another one."""
-        return self._depth > 1 and self.in_write
+        return self.depth > 1 and self.in_write
 
     @contextlib.contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -313,9 +314,9 @@ class Database:
         try:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
-            if self._depth:
+            if self.depth:
                 self._require_transaction()
-                writer.execute(f"SAVEPOINT s{self._depth}")
+                writer.execute(f"SAVEPOINT s{self.depth}")
             else:
                 writer.execute("BEGIN IMMEDIATE")
                 self._owner = threading.get_ident()
@@ -325,12 +326,12 @@ class Database:
             if isinstance(error, apsw.Error):
                 raise storage_error(self.place, error) from error
             raise
-        self._depth += 1
+        self.depth += 1
         return writer
 
     def commit(self) -> None:
         """End what ``begin`` began; should that fail, all is rolled back."""
-        depth, writer = self._depth, self.writer
+        depth, writer = self.depth, self.writer
         try:
             if not writer.in_transaction:
                 self._require_transaction()
@@ -344,18 +345,24 @@ class Database:
         except BaseException as error:
             self.roll_back(error)
             raise
-        self._leave()
+        if depth == 1:
+            self._leave()
+        else:
+            self.depth = depth - 1
         self._write_lock.release()
 
     def roll_back(self, error: BaseException) -> None:
         """Take back what ``begin`` began, because of ``error``; SQLite's own becomes a ``StorageError`` here."""
         try:
-            name = f"s{self._depth - 1}"
-            self._roll_back(("ROLLBACK",) if self._depth == 1 else (f"ROLLBACK TO {name}", f"RELEASE {name}"))
-            if self._depth == 1 and self.on_rollback is not None:
+            name = f"s{self.depth - 1}"
+            self._roll_back(("ROLLBACK",) if self.depth == 1 else (f"ROLLBACK TO {name}", f"RELEASE {name}"))
+            if self.depth == 1 and self.on_rollback is not None:
                 self.on_rollback()
         finally:
-            self._leave()
+            if self.depth == 1:
+                self._leave()
+            else:
+                self.depth -= 1
             self._write_lock.release()
         if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
             raise storage_error(self.place, error) from error
@@ -379,7 +386,7 @@ class Database:
         with self._write_lock:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
-            if self._depth:
+            if self.depth:
                 raise EngineError(f"{self.place}: inside a transaction; end the transaction first")
             try:
                 yield self.writer
@@ -393,14 +400,14 @@ class Database:
                     self.writer.execute(statement)
 
     def _leave(self) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._owner = 0
-            reader = getattr(self._local, "reader", None)
-            if reader is None:
-                del self._local.current
-            else:
-                self._local.current = reader
+        """This thread's reads do not go to the writer any more."""
+        self.depth = self._owner = 0
+        local = self._local
+        reader = getattr(local, "reader", None)
+        if reader is None:
+            del local.current
+        else:
+            local.current = reader
 
     # -- checkpoints and closing ---------------------------------------------------------------
 

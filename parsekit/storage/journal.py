@@ -11,7 +11,7 @@ What is kept is always a run without holes up to the newest entry: ``prune`` tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, final
 
@@ -26,6 +26,7 @@ __all__ = [
     "JournalEntry",
     "JournalLimits",
     "append",
+    "append_created_members",
     "append_creations",
     "append_members",
     "entries",
@@ -158,6 +159,21 @@ def append_creations(
         _INSERT_AT,
         (
             (sequence, at_ms, class_name, object_id, code, encode_fields(_shortened(after, at, object_id)))
+            for sequence, (object_id, after) in enumerate(created, first)
+        ),
+    )
+    return first
+
+
+def append_created_members(
+    connection: apsw.Connection, class_name: str, at_ms: int, created: Iterable[tuple[str, list[str]]]
+) -> int:
+    """``append_creations`` of (objectId, members of ``after`` as JSON)."""
+    first = last_sequence(connection) + 1
+    connection.executemany(
+        _INSERT_AT,
+        (
+            (sequence, at_ms, class_name, object_id, 0, well_formed(f"{{{','.join(after)}}}"))
             for sequence, (object_id, after) in enumerate(created, first)
         ),
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias, final
 
 from parsekit.codec import FIELD_TEXTS, format_ms, json_string
-from parsekit.operations import OperationSet, Set
+from parsekit.operations import OperationSet
 from parsekit.schema import Field
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout, Column, Stored
 from parsekit.values import MISSING, Missing, Pointer, Value
@@ -27,19 +27,20 @@ _Place: TypeAlias = tuple[
 ]
 """The column, how each fitting type is written, the only values (of a Pointer: classes), the encoder, the name."""
 
+
+def _date_text(cell: int) -> str:
+    return f'{{"__type":"Date","iso":"{format_ms(cell)}"}}'
+
+
 _NUMBERS: Final[Mapping[type, _Text]] = {int: FIELD_TEXTS[int], float: FIELD_TEXTS[float]}
 _TYPES: Final[Mapping[str, Mapping[type, _Text]]] = {
     "String": {str: FIELD_TEXTS[str]},
     "Number": _NUMBERS,
     "Boolean": {bool: FIELD_TEXTS[bool]},
-    "Date": {datetime: FIELD_TEXTS[datetime]},
+    "Date": {datetime: _date_text},
     "Pointer": {Pointer: FIELD_TEXTS[Pointer]},
 }
 _SYSTEM: Final = frozenset({"objectId", "createdAt", "updatedAt"})
-
-
-def _date_text(cell: int) -> str:
-    return f'{{"__type":"Date","iso":"{format_ms(cell)}"}}'
 
 
 def _number_text(cell: int | float) -> str:
@@ -101,11 +102,10 @@ class PlainRows:
         cells: dict[str, Stored] = {}
         members: list[str] = []
         acl: Value | Missing = MISSING
-        for key, stretches in operations.parts.items():
-            operation = stretches[0]
-            if type(operation) is not Set or len(stretches) != 1:
-                return None
-            value = operation.value
+        given = operations.values()
+        if given is None:
+            return None
+        for key, value in given.items():
             found = places.get(key)
             if found is None:
                 if key != "ACL" or type(value) is not dict:
@@ -121,8 +121,12 @@ class PlainRows:
             if allowed is not None and (value.class_name if type(value) is Pointer else value) not in allowed:
                 return None
             changed[key] = value
-            cells[column] = value if encode is None else encode(value)
-            members.append(name + text(value))
+            if encode is None:
+                cells[column] = value
+                members.append(name + text(value))
+            else:
+                cell = cells[column] = encode(value)
+                members.append(name + text(cell if text is _date_text else value))
         for key in self._demanding:
             if changed.get(key, MISSING) == "":
                 return None

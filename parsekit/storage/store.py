@@ -426,7 +426,7 @@ class Store:
     def commit(self, outset: tuple[PlanCache | None, Any]) -> None:
         """End what ``begin`` began."""
         database = self.database
-        self._outset = None if database.is_nested else outset[1]
+        self._outset = outset[1] if database.depth == 1 else None
         database.commit()
 
     def roll_back(self, outset: tuple[PlanCache | None, Any], error: BaseException) -> None:

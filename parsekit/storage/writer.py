@@ -82,6 +82,16 @@ class Writer:
         """Insert a row that ``plain_rows`` made. Raises as ``insert`` does."""
         self._run(connection, layout, self._inserts.get(layout) or self._prepare_insert(layout), cells)
 
+    def insert_rows(
+        self, connection: apsw.Connection, layout: ClassLayout, rows: Iterable[list[Stored]]
+    ) -> None:
+        """``insert_row`` for many, in order; some may be inserted when it raises."""
+        sql = self._inserts.get(layout) or self._prepare_insert(layout)
+        try:
+            connection.executemany(sql, rows)
+        except apsw.ConstraintError as error:
+            raise _refusal(layout, error) from error
+
     def _prepare_insert(self, layout: ClassLayout) -> str:
         def make() -> str:
             from parsekit.storage.statements import insert_statement  # sqlglot, when it is needed
@@ -220,7 +230,7 @@ class Writer:
         try:
             connection.execute(sql, cells)
         except apsw.ConstraintError as error:
-            raise DuplicateValueError(hint=f"class {layout.class_name}: {_constraint(str(error))}") from error
+            raise _refusal(layout, error) from error
 
     # -- relations -----------------------------------------------------------------------------
 
@@ -245,6 +255,10 @@ def _each(connection: apsw.Connection, sql: str, owner: str, related: Iterable[s
     """Run a statement for every (owner, member); the members that it had something to do for."""
     touched = connection.executemany(sql, [(owner, member) for member in related])
     return [str(member) for (member,) in touched]
+
+
+def _refusal(layout: ClassLayout, error: apsw.ConstraintError) -> DuplicateValueError:
+    return DuplicateValueError(hint=f"class {layout.class_name}: {_constraint(str(error))}")
 
 
 def _constraint(message: str) -> str:
