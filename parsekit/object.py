@@ -48,6 +48,9 @@ from parsekit.operations import (
 from parsekit.schema import ClassSchema
 from parsekit.typed import PFField, describe_class
 from parsekit.values import (
+    NEW_POINTER,
+    PUT_CLASS,
+    PUT_ID,
     Missing,
     PFGeoPoint,
     PFPolygon,
@@ -222,20 +225,29 @@ class PFObject(ReadableObject):
 
     @acl.setter
     def acl(self, value: PFACL | None) -> None:
-        self.perform("ACL", Delete() if value is None else Set(value.to_json()))
+        if value is None:
+            self.perform("ACL", Delete())
+        else:
+            self._put("ACL", value.to_json())
 
     def perform(self, key: str, operation: Operation) -> None:
         """Add a pending operation on ``key``; merged with one that is pending there already."""
         state = self._state
         if type(state) is not LocalState:
             state = self._local()
-        if type(operation) is Set:  # which nearly all are
-            state.operations.perform(key, operation)
-            state.estimated[key] = operation.value
-        else:
-            after = apply(operation, self.raw(key))
-            state.operations.perform(key, operation)
-            state.estimated[key] = after
+        after = operation.value if type(operation) is Set else apply(operation, self.raw(key))
+        state.operations.perform(key, operation)
+        state.estimated[key] = after
+        if state.watcher is not None:
+            state.watcher.changed(self)
+
+    def _put(self, key: str, value: Value) -> None:
+        """``perform`` of ``Set(value)``, which nearly all operations are."""
+        state = self._state
+        if type(state) is not LocalState:
+            state = self._local()
+        state.operations.put(key, value)
+        state.estimated[key] = value
         if state.watcher is not None:
             state.watcher.changed(self)
 
@@ -245,7 +257,13 @@ class PFObject(ReadableObject):
             return
         if type(value) not in _AS_THEY_ARE:
             value = _accept(value)
-        self.perform(key, Set(value))
+        state = self._state  # as ``_put``, without its frame
+        if type(state) is not LocalState:
+            state = self._local()
+        state.operations.put(key, value)
+        state.estimated[key] = value
+        if state.watcher is not None:
+            state.watcher.changed(self)
 
     def _assign_system(self, key: str, value: Any) -> None:
         if key == "ACL":
@@ -405,6 +423,20 @@ class PFObject(ReadableObject):
         state = self._state
         return state if isinstance(state, LocalState) else None
 
+    def stored_pointer(self) -> Pointer | None:
+        """The pointer that is written for the object; ``None`` while it has no id, or something to be saved first."""
+        state, shape = self._state, self._context.shape
+        if type(state) is LocalState:
+            identity = None if state.new or state.estimated else self._identity()
+            if identity is None:
+                return None
+        else:
+            identity = state[self._context.fields["objectId"][0]]
+        pointer = NEW_POINTER(Pointer)
+        PUT_CLASS(pointer, shape.class_name)
+        PUT_ID(pointer, identity)
+        return pointer
+
     @property
     def is_new(self) -> bool:
         """Whether the object was made here and not saved yet."""
@@ -428,6 +460,30 @@ class PFObject(ReadableObject):
 
     def saved(self, operations: OperationSet, answer: Mapping[str, Value | Missing]) -> None:
         """Take in a successful save: ``answer`` holds objectId, dates and every key the server set."""
+        state = self._settle(operations)
+        for key, value in answer.items():
+            if key in ("objectId", "createdAt", "updatedAt"):
+                setattr(state, _SLOTS[key], value)
+            else:
+                state.server[key] = value
+        if state.updated_at is None:
+            state.updated_at = state.created_at
+        state.new = False
+
+    def saved_plainly(
+        self, operations: OperationSet, now: datetime, created_as: str | None = None, acl: Value = None
+    ) -> None:
+        """``saved`` where the server set the dates, and objectId and ``acl`` of an object that it created."""
+        state = self._settle(operations)
+        state.updated_at = now
+        if created_as is not None:
+            state.object_id, state.created_at = created_as, now
+        if acl is not None:
+            state.server["ACL"] = acl
+        state.new = False
+
+    def _settle(self, operations: OperationSet) -> LocalState:
+        """The values that ``operations`` led to are the server's now; what came after them stays pending."""
         state = self._local()
         if state.operations.is_exactly(operations):
             if state.server:
@@ -441,14 +497,7 @@ class PFObject(ReadableObject):
                 if key in state.estimated and not state.operations.has_newer(key, operations):
                     state.server[key] = state.estimated.pop(key)
             state.operations.remove_saved(operations)
-        for key, value in answer.items():
-            if key in ("objectId", "createdAt", "updatedAt"):
-                setattr(state, _SLOTS[key], value)
-            else:
-                state.server[key] = value
-        if state.updated_at is None:
-            state.updated_at = state.created_at
-        state.new = False
+        return state
 
     def refresh_from(self, fresh: PFObject) -> None:
         """Become what ``fresh`` is, pending operations on top."""

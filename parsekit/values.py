@@ -28,7 +28,7 @@ datastore's differing rules live in ``query.dialect``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Literal, TypeAlias, final
@@ -40,6 +40,9 @@ __all__ = [
     "EARTH_RADIUS_MILES",
     "EPOCH",
     "MISSING",
+    "NEW_POINTER",
+    "PUT_CLASS",
+    "PUT_ID",
     "FileReference",
     "Kind",
     "Missing",
@@ -88,6 +91,12 @@ class Pointer:
 
     class_name: str
     object_id: str
+
+
+NEW_POINTER: Final[Callable[[type[Pointer]], Pointer]] = object.__new__
+PUT_CLASS: Final[Callable[[Pointer, str], None]] = vars(Pointer)["class_name"].__set__
+PUT_ID: Final[Callable[[Pointer, str], None]] = vars(Pointer)["object_id"].__set__
+"""``Pointer(class_name, object_id)`` in three steps without a frame, at a third of its cost."""
 
 
 @final

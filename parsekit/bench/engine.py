@@ -202,7 +202,8 @@ class Engine:
         deal: Any = PFQuery("Deal").get(object_id)
         deal["stage"] = stage
         deal.save()
-        return str(PFQuery[PFObject]("Deal").get(object_id)["stage"])
+        moved: Any = PFQuery("Deal").get(object_id)
+        return str(moved["stage"])
 
     def titles(self, start: str) -> Any:
         query: _Query = PFQuery("Deal")

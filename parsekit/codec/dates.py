@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from parsekit.errors import InvalidJsonError
-from parsekit.values import to_utc
+from parsekit.values import date_to_ms, to_utc
 
 __all__ = ["format_date", "format_ms", "parse_date"]
 
@@ -26,23 +26,25 @@ def format_date(value: datetime) -> str:
     Raises:
         ValueError: it has no time zone.
     """
-    if value.tzinfo is not UTC:
-        value = to_utc(value)
-    return value.isoformat(timespec="milliseconds")[:23] + "Z"
+    return format_ms(date_to_ms(value if value.tzinfo is UTC else to_utc(value)))
 
 
 def format_ms(ms: int) -> str:
-    """``format_date`` of an instant in milliseconds since 1970, which costs a third."""
+    """``format_date`` of an instant in milliseconds since 1970; ``isoformat`` takes twice as long."""
     day, rest = divmod(ms, _DAY_MS)
-    seconds, milliseconds = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_day_text(day)}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+    minute, rest = divmod(rest, 60_000)
+    digits = f"{rest:05d}"
+    return f"{_day_text(day)}{_minute_text(minute)}{digits[:2]}.{digits[2:]}Z"
 
 
 @lru_cache(maxsize=4096)
 def _day_text(day: int) -> str:
     return (_EPOCH + timedelta(days=day)).isoformat()
+
+
+@lru_cache(maxsize=1440)
+def _minute_text(minute: int) -> str:
+    return f"T{minute // 60:02d}:{minute % 60:02d}:"
 
 
 def parse_date(text: str) -> datetime:

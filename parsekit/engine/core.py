@@ -462,6 +462,8 @@ class ParseEngine(EngineParts):
 
     def save_objects(self, objects: Sequence[PFObject], principal: Principal) -> None:
         """Save objects and the unsaved ones that they refer to."""
+        if len(objects) == 1 and self.plain_saves.save(objects[0], principal):
+            return
         password = next((obj.raw("password") for obj in objects if obj.class_name == "_User"), MISSING)
         if password is MISSING:
             self.carried_out(lambda: self.saving.save(objects, principal))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
@@ -13,6 +14,7 @@ from parsekit.acl.protected import DEFAULT_PROTECTED_FIELDS, ProtectedFields, Pr
 from parsekit.codec.nesting import DEEPEST, STORED_LEVELS
 from parsekit.query.dialect import Dialect
 from parsekit.storage.database import Synchronous
+from parsekit.values import EPOCH
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +31,9 @@ Analytics: TypeAlias = Callable[[str, Mapping[str, Any], Principal], Mapping[str
 
 
 def _now() -> datetime:
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return EPOCH + timedelta(
+        0, 0, 0, time.time_ns() // 1_000_000
+    )  # whole milliseconds; by place, which is quicker
 
 
 def _ids() -> Callable[[], str]:

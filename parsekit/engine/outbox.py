@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, final
 
 if TYPE_CHECKING:
-    from parsekit.engine.write import Change
+    from parsekit.engine.write_parts import Change, LateChange
 
 __all__ = ["Listener", "Outbox"]
 
@@ -25,7 +25,7 @@ class Outbox:
     """The changes and calls of the transactions under way and of those committed. One per engine."""
 
     def __init__(self) -> None:
-        self._pending: list[Change] = []
+        self._pending: list[LateChange] = []
         self._calls: list[Callable[[], None]] = []
         self._undo: list[Callable[[], None]] = []
         self._ready: deque[tuple[Change, ...]] = deque()
@@ -34,8 +34,8 @@ class Outbox:
         self.listeners: list[Listener] = []
         self.last_sequence = -1
         """The journal number of the newest change committed here since somebody listens."""
-        self.publish = self._pending.append
-        """Put down a change. Inside ``Store.write()`` only, as the two below."""
+        self.publish: Callable[[LateChange], None] = self._pending.append
+        """Put down a change, or what makes it at the commit. Inside ``Store.write()`` only, as the two below."""
         self.call_later = self._calls.append
         """Put down a call that this thread makes after the commit."""
 
@@ -58,8 +58,11 @@ class Outbox:
         """The transaction is on the disk. Called under the writer lock."""
         if self._pending:
             if self.listeners:
-                self._ready.append(tuple(self._pending))
-                self.last_sequence = self._pending[-1].sequence
+                from parsekit.engine.write_parts import Change  # whoever writes has it
+
+                changes = tuple(item if isinstance(item, Change) else item() for item in self._pending)
+                self._ready.append(changes)
+                self.last_sequence = changes[-1].sequence
             self._pending.clear()
         if self._calls:
             mine: list[Callable[[], None]] = self._mine.__dict__.setdefault("calls", [])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from parsekit.engine.jobs import Jobs
     from parsekit.engine.live import LiveQueries
     from parsekit.engine.matching import DialectReads
+    from parsekit.engine.plain_writes import PlainSaves
     from parsekit.engine.push import Push
     from parsekit.engine.saving import Saving
     from parsekit.engine.schema_edits import SchemaEdits
@@ -130,6 +131,13 @@ def _live(engine: ParseEngine) -> LiveQueries:
     return LiveQueries(engine, shared=engine._is_shared)
 
 
+def _plain_saves(engine: ParseEngine) -> PlainSaves:
+    """The short way of most saves."""
+    from parsekit.engine.plain_writes import PlainSaves
+
+    return PlainSaves(engine)
+
+
 def _push(engine: ParseEngine) -> Push:
     """Push notifications."""
     from parsekit.engine.push import Push
@@ -209,6 +217,7 @@ class EngineParts:
     inference = Part(_inference)
     jobs = Part(_jobs)
     live = Part(_live)
+    plain_saves = Part(_plain_saves)
     push = Part(_push)
     rules = Part(_rules)
     saving = Part(_saving)

@@ -118,10 +118,11 @@ class ReadPath:
             ObjectNotFoundError: 101, there is none, or none that the principal may see.
         """
         if state is None:
-            prepared = self._views.of(principal).prepared.get(class_name)
+            view = self._views.of(principal)
+            prepared = view.prepared.get(class_name)
             if prepared is not None:
                 try:
-                    return self._get_prepared(prepared, object_id, principal, kind)
+                    return self._get_prepared(prepared, object_id, view, kind)
                 except StaleCatalog:
                     pass
         where = Constraint("objectId", "$eq", object_id)
@@ -296,9 +297,9 @@ class ReadPath:
     # -- gets by id that were done before ----------------------------------------------------------
 
     def _get_prepared(
-        self, prepared: _Prepared, object_id: str, principal: Principal, kind: type[PFObject] | None
+        self, prepared: _Prepared, object_id: str, view: PrincipalView, kind: type[PFObject] | None
     ) -> Any:
-        rows = self._store.run_compiled(prepared.compiled, [object_id], self._views.of(principal).ids)
+        rows = self._store.run_compiled(prepared.compiled, [object_id], view.ids)
         if not rows:
             raise ObjectNotFoundError()
         shape = prepared.shape

@@ -7,7 +7,7 @@ batches. A failed save keeps the object's pending operations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, final
 
@@ -109,14 +109,37 @@ class Saving:
         view: PrincipalView,
         fresh: dict[int, Pointer],
     ) -> list[_Done]:
-        drafts: list[tuple[str, OperationSet]] = []
+        new_id, writes = self._engine.options.new_id, self._engine.writes
+        named: list[tuple[str, PFObject, OperationSet]] = []
         for obj, operations in pending:
             self._check_engine(obj)
-            identity = obj.object_id or self._engine.options.new_id()
-            drafts.append((identity, plain_operations(operations, fresh)))
-            fresh[state_identity(obj)] = Pointer(class_name, identity)
-        writes = self._engine.writes.create_many(connection, class_name, drafts, view)
-        return [(obj, todo, _answer(write)) for (obj, todo), write in zip(pending, writes, strict=True)]
+            named.append((obj.object_id or new_id(), obj, operations))
+
+        def drafts(plain: Callable[[OperationSet], OperationSet]) -> Iterator[tuple[str, OperationSet]]:
+            for identity, obj, operations in named:
+                yield identity, plain(operations)
+                fresh[state_identity(obj)] = Pointer(class_name, identity)
+
+        def pointer_of(value: Value) -> Pointer | None:
+            if not isinstance(value, PFObject):
+                return None
+            return fresh.get(state_identity(value)) or value.__parse_pointer__()
+
+        made = writes.create_many_plainly(connection, class_name, drafts(lambda each: each), view, pointer_of)
+        if made is not None:
+            at, acls = made
+            return [
+                (
+                    obj,
+                    todo,
+                    {"updatedAt": at, "objectId": identity, "createdAt": at}
+                    | ({} if acl is None else {"ACL": acl}),
+                )
+                for (identity, obj, todo), acl in zip(named, acls, strict=True)
+            ]
+        plain = list(drafts(lambda each: plain_operations(each, fresh)))
+        written = writes.create_many(connection, class_name, plain, view)
+        return [(obj, todo, _answer(write)) for (obj, todo), write in zip(pending, written, strict=True)]
 
     def _save_each(
         self, connection: Connection, pending: Sequence[_Pending], view: PrincipalView

@@ -132,6 +132,7 @@ class Views:
         self._protection = protection
         self._roles_of = roles_of
         self._views: dict[Principal, PrincipalView] = {}
+        self._latest: tuple[Principal, PrincipalView, dict[Principal, PrincipalView]] | None = None
         store.on_reload(self.forget)
 
     def forget(self) -> None:
@@ -140,13 +141,17 @@ class Views:
 
     def of(self, principal: Principal) -> PrincipalView:
         """The view of a principal."""
-        view = self._views.get(principal)
+        latest, views, store = self._latest, self._views, self._store
+        if store.pending is None and latest is not None and latest[0] is principal and latest[2] is views:
+            return latest[1]  # one call after the other mostly runs under the same principal
+        view = views.get(principal)
         if view is None or self._store.has_uncommitted:
             names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
             view = PrincipalView(principal, names, self._store, self._protection)
             if self._store.has_uncommitted:
                 return view  # what an uncommitted change shows is nobody else's
-            if len(self._views) >= _MOST_VIEWS:
-                self._views = {}
-            self._views[principal] = view
+            if len(views) >= _MOST_VIEWS:
+                views = self._views = {}
+            views[principal] = view  # not into what a reload has put in their place meanwhile
+        self._latest = principal, view, views
         return view

@@ -11,7 +11,7 @@ make of an object in ``effects``, who may do what in ``acl.policy``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, final
 
@@ -22,8 +22,17 @@ from parsekit.acl.system import missing_object, system_refusal
 from parsekit.codec import STORED_LEVELS
 from parsekit.engine.effects import check_values, fill_defaults, still_required, take_plain, work_out
 from parsekit.engine.infer import Inference
+from parsekit.engine.plain_writes import PlainWrites
 from parsekit.engine.views import PrincipalView
-from parsekit.engine.write_parts import NO_CONTEXT, Change, ClassRules, Redirecting, Write, WriteHooks
+from parsekit.engine.write_parts import (
+    NO_CONTEXT,
+    Change,
+    ClassRules,
+    LateChange,
+    Redirecting,
+    Write,
+    WriteHooks,
+)
 from parsekit.errors import ParseError, SessionMissingError, ValidationError
 from parsekit.operations import OperationSet
 from parsekit.query.dialect import Dialect
@@ -32,6 +41,7 @@ from parsekit.schema import ClassSchema
 from parsekit.storage import journal
 from parsekit.storage.bulk import RepeatedValue, insert_rows
 from parsekit.storage.layout import ClassLayout, join_table
+from parsekit.storage.plain_rows import PlainValues, PointerOf
 from parsekit.storage.store import Store
 from parsekit.storage.writer import StoredObject
 from parsekit.values import MISSING, Value
@@ -54,7 +64,7 @@ class WritePath:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         rules: Mapping[str, ClassRules],
-        publish: Callable[[Change], None],
+        publish: Callable[[LateChange], None],
         keep_journal: bool,
         inference: Inference,
         max_nesting: int = STORED_LEVELS,
@@ -67,6 +77,7 @@ class WritePath:
         self._publish = publish
         self._keep_journal = keep_journal
         self._inference = inference
+        self.plain = PlainWrites(store, publish=publish, keep_journal=keep_journal)
         self.hooks: WriteHooks | None = None
         self.redirects: dict[str, Redirecting] = {}
 
@@ -141,30 +152,16 @@ class WritePath:
         if layout is None:
             return False
         rows = self._store.writer.plain_rows(layout)
-        row = rows.of(write.operations)
-        if row is None:
+        values = rows.of(write.operations)
+        if values is None or not rows.creates(values):
             return False
-        write.changed = fields = row.changed
+        write.changed, write.acl = values.changed, values.acl
         write.plain = write.written = True
-        acl = write.acl = row.acl
-        if acl is MISSING:
-            acl = _default_acl(write, layout.schema, fields)
-        number = 0
-        if acl is not None:
-            text = canonical_acl(acl)
-            number = self._store.acl_number(connection, text)
-            row.members.append(f'"ACL":{text}')
-        cells = rows.complete(row, write.object_id, write.now, number)
-        self._store.writer.insert_row(connection, layout, cells)
-        sequence = 0
-        if self._keep_journal:
-            sequence = journal.append_creation(
-                connection, write.now, write.class_name, write.object_id, row.members
-            )
-        after = {**fields, **_said_anyway(write)}
-        if acl is not None:
-            after["ACL"] = acl
-        self._publish(Change(sequence, write.class_name, write.object_id, "create", None, after))
+        given = self.plain.create(
+            connection, layout, values, write.view.principal, write.object_id, write.now
+        )
+        if given is not None:
+            write.echo["ACL"] = given
         return True
 
     def _take(self, connection: Connection, write: Write) -> ClassLayout:
@@ -200,6 +197,34 @@ class WritePath:
     def can_create_many(self, class_name: str) -> bool:
         """Whether ``create_many`` may create objects of a class: nothing but the schema has a say in them."""
         return class_name not in self._rules
+
+    def create_many_plainly(
+        self,
+        connection: Connection,
+        class_name: str,
+        drafts: Iterable[tuple[str, OperationSet]],
+        view: PrincipalView,
+        pointer_of: PointerOf,
+    ) -> tuple[datetime, list[Value]] | None:
+        """``create_many`` of objects that set values which fit, and nothing else: when they were created, and the
+        ACLs that the class gave them.
+
+        ``None``, and nothing is done, should there be another among them. ``pointer_of`` gives the pointers for objects
+        inside of operations.
+        """
+        layout = self._store.catalog.layout(class_name)
+        if layout is None:
+            return None
+        rows = self._store.writer.plain_rows(layout)
+        found: list[tuple[str, PlainValues]] = []
+        for object_id, operations in drafts:
+            values = rows.of(operations, pointer_of)
+            if values is None or not rows.creates(values):
+                return None
+            found.append((object_id, values))
+        now = self._clock()
+        view.access(class_name, "create", "create")
+        return now, self.plain.create_many(connection, layout, found, view.principal, now)
 
     def create_many(
         self,
@@ -528,10 +553,6 @@ def _default_acl(write: Write, schema: ClassSchema, fields: Mapping[str, Value])
     if acl is not None:
         write.echo["ACL"] = acl
     return acl
-
-
-def _said_anyway(write: Write) -> dict[str, Value]:
-    return {"objectId": write.object_id, "createdAt": write.now, "updatedAt": write.now}
 
 
 def _with_acl(fields: dict[str, Value], acl: Value) -> dict[str, Value]:

@@ -6,10 +6,10 @@ is what a system class adds to its writes, ``WriteHooks`` what cloud code does. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 from parsekit import attrs
 from parsekit.codec import STORED_LEVELS
@@ -21,7 +21,7 @@ from parsekit.values import MISSING, Missing, Value
 if TYPE_CHECKING:
     from parsekit.storage.database import Connection
 
-__all__ = ["NO_CONTEXT", "Change", "ClassRules", "Redirecting", "Write", "WriteHooks"]
+__all__ = ["NO_CONTEXT", "Change", "ClassRules", "LateChange", "Redirecting", "Write", "WriteHooks"]
 
 NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 
@@ -95,6 +95,10 @@ class Change:
     after: dict[str, Value] | None = attrs.field(repr=False)
     original: dict[str, Value] | None = attrs.field(default=None, repr=False)
     """Of an update: the whole object before, its ACL under ``ACL``. Not to be changed."""
+
+
+LateChange: TypeAlias = Change | Callable[[], Change]
+"""A change, or what makes it when the transaction is committed and somebody listens."""
 
 
 class ClassRules(Protocol):

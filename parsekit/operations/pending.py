@@ -24,15 +24,18 @@ _NOTHING: Final[Mapping[str, tuple[Operation, ...]]] = MappingProxyType({})
 class OperationSet:
     """An ordered mapping of keys to operations; keys come in the order of their first operation."""
 
-    __slots__ = ("_is_shared", "_parts", "_sealed", "rules")
+    __slots__ = ("_held", "_is_shared", "_snapshot", "_values", "rules")
 
     def __init__(self, rules: OperationRules = SERVER_RULES) -> None:
         self.rules: OperationRules = rules
+        # Values that were merely put, after all that is held: nearly all operations are these, and most are never asked
+        # for as operations. Those that are become held (``_parts``).
+        self._values: dict[str, Value] = {}
         # Key -> the merged operation of each stretch between snapshots; seldom more than one.
-        self._parts: dict[str, tuple[Operation, ...]] = {}
-        # What the last snapshot holds; a stretch that is in there is closed.
-        self._sealed: Mapping[str, tuple[Operation, ...]] = _NOTHING
-        self._is_shared = False  # whether a snapshot has the same dict, which is copied before it changes
+        self._held: dict[str, tuple[Operation, ...]] = {}
+        # The last snapshot; a stretch that is in there is closed.
+        self._snapshot: OperationSet | None = None
+        self._is_shared = False  # whether a snapshot has the same dicts, which are copied before they change
 
     def perform(self, key: str, operation: Operation) -> None:
         """Adds ``operation`` to what is pending on ``key``.
@@ -40,33 +43,67 @@ class OperationSet:
         Raises:
             ObjectiveCError: under ``SDK_RULES``, the SDK refuses the pair. Nothing has changed then.
         """
-        if key not in self._parts:
+        parts = self._parts.get(key)
+        if parts is None:
             first = operation if type(operation) is Set else merge(None, operation, self.rules)
             self._own_parts()[key] = (first,)
             return
-        parts = self._parts[key]
         sealed = len(self._sealed.get(key, ()))
         merge(self._merged(parts), operation, self.rules)  # refuses before anything changes
         open_part = parts[sealed] if len(parts) > sealed else None
         self._own_parts()[key] = (*parts[:sealed], merge(open_part, operation, self.rules))
 
+    def put(self, key: str, value: Value) -> None:
+        """``perform`` of ``Set(value)``."""
+        if self._is_shared or key in self._held:
+            self.perform(key, Set(value))
+        else:
+            self._values[key] = value
+
+    def values(self) -> Mapping[str, Value] | None:
+        """The values by key where every operation is one ``Set``, else ``None``. Not to be changed."""
+        if not self._held:
+            return self._values
+        values: dict[str, Value] = {}
+        for key, parts in self._held.items():
+            operation = parts[0]
+            if type(operation) is not Set or len(parts) != 1:
+                return None
+            values[key] = operation.value
+        return {**values, **self._values}
+
+    @property
+    def _parts(self) -> dict[str, tuple[Operation, ...]]:
+        """All that is pending, as operations; to be changed through ``_own_parts``."""
+        if self._values:
+            held = dict(self._held)
+            for key, value in self._values.items():
+                held[key] = (Set(value),)
+            self._held, self._values = held, {}
+        return self._held
+
+    @property
+    def _sealed(self) -> Mapping[str, tuple[Operation, ...]]:
+        return _NOTHING if self._snapshot is None else self._snapshot._parts
+
     def _own_parts(self) -> dict[str, tuple[Operation, ...]]:
+        parts = self._parts
         if self._is_shared:
-            self._parts = dict(self._parts)
+            parts = self._held = dict(parts)
             self._is_shared = False
-        return self._parts
+        return parts
 
     def with_values(self, values: Mapping[str, Value]) -> OperationSet:
         """A copy in which the operations on the keys of ``values`` are ``Set`` to them."""
         copy = OperationSet(self.rules)
-        copy._parts = {**self._parts, **{key: (Set(value),) for key, value in values.items()}}
+        copy._held = {**self._parts, **{key: (Set(value),) for key, value in values.items()}}
         return copy
 
     def snapshot(self) -> OperationSet:
         """A copy of what is pending now; ``remove_saved`` takes it when it has been saved."""
         copy = OperationSet(self.rules)
-        copy._parts, copy._sealed = self._parts, self._sealed
-        self._sealed = self._parts
+        copy._values, copy._held = self._values, self._held
+        self._snapshot = copy
         self._is_shared = copy._is_shared = True
         return copy
 
@@ -78,16 +115,18 @@ class OperationSet:
                 continue
             self.discard(key)
             if len(mine) > len(parts):
-                self._parts[key] = mine[len(parts) :]
+                self._own_parts()[key] = mine[len(parts) :]
 
     def copy(self) -> OperationSet:
         """An equal set that changes on its own; snapshots taken of this one are none of the copy's."""
         copy = OperationSet(self.rules)
-        copy._parts = dict(self._parts)
+        copy._held = dict(self._parts)
         return copy
 
     def is_exactly(self, saved: OperationSet) -> bool:
         """Whether nothing came after the snapshot ``saved``, which was all there was."""
+        if self._values is saved._values and self._held is saved._held:
+            return True
         return self._parts == saved._parts
 
     def has_newer(self, key: str, saved: OperationSet) -> bool:
@@ -110,12 +149,14 @@ class OperationSet:
         """Forgets what is pending on ``key``."""
         self._own_parts().pop(key, None)
         if key in self._sealed:
-            self._sealed = {name: parts for name, parts in self._sealed.items() if name != key}
+            sealed = OperationSet(self.rules)
+            sealed._held = {name: parts for name, parts in self._sealed.items() if name != key}
+            self._snapshot = sealed
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._parts = {}
-        self._sealed = _NOTHING
+        self._held, self._values = {}, {}
+        self._snapshot = None
         self._is_shared = False
 
     def get(self, key: str) -> Operation | None:
@@ -139,16 +180,16 @@ class OperationSet:
         return self._merged(self._parts[key])
 
     def __contains__(self, key: object) -> bool:
-        return key in self._parts
+        return key in self._held or key in self._values
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parts)
+        return iter([*self._held, *self._values])
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._held) + len(self._values)
 
     def __bool__(self) -> bool:
-        return bool(self._parts)
+        return bool(self._held or self._values)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OperationSet):
@@ -158,4 +199,4 @@ class OperationSet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"OperationSet({', '.join(self._parts)})"
+        return f"OperationSet({', '.join(self)})"

@@ -85,16 +85,11 @@ class QueryVerbs(Generic[T]):
         """
         binding = current_binding()
         options = self._options
-        return cast(
-            T,
-            binding.engine.get_object(
-                self.class_name,
-                object_id,
-                binding.principal,
-                self._object_class,
-                QueryState(self.class_name, **options) if options else None,
-            ),
+        state = QueryState(self.class_name, **options) if options else None
+        found: T = binding.engine.get_object(
+            self.class_name, object_id, binding.principal, self._object_class, state
         )
+        return found
 
     def count(self) -> int:
         """How many objects match, whatever limit and skip."""

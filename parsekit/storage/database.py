@@ -36,6 +36,9 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL", "OFF"]
 """``NORMAL`` survives kill -9; ``FULL`` survives power loss too; ``OFF`` is for data that may be lost."""
 
 _CHECKPOINT_PAGES: Final = 1000
+_RESTART_PAGES: Final = 3_000
+"""A WAL of this size, of which nearly all is copied, is copied to its end in a commit, so that it starts again: pages
+that overwrite others cost less than those that make the file grow."""
 _INLINE_PAGES: Final = 16_000
 """A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
 _WRITER_CACHE_KIB: Final = 16_384
@@ -114,7 +117,8 @@ class Database:
         self._connections_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._owner = 0
-        self._depth = 0
+        self.depth = 0
+        """How deep in ``write()`` the thread is that is inside it, 0 for none."""
         self._checkpointer: Checkpointer | None = None
         self._wake_at = _CHECKPOINT_PAGES
         self.on_commit: Callable[[], None] | None = None
@@ -292,7 +296,7 @@ class Database:
     @property
     def is_nested(self) -> bool:
         """Whether this thread is inside of a ``write()`` that is inside of another one."""
-        return self._depth > 1 and self.in_write
+        return self.depth > 1 and self.in_write
 
     @contextlib.contextmanager
     def write(self) -> Iterator[apsw.Connection]:
@@ -309,46 +313,64 @@ class Database:
             raise
         self.commit()
 
-    def begin(self) -> None:
+    def begin(self) -> apsw.Connection:
         """Begin what ``write`` is; ``commit`` or ``roll_back`` must end it. Raises as ``write`` does."""
         if self.read_only:
             raise EngineError(f"{self.place}: it was opened with read_only=True; open it without to write")
         self._write_lock.acquire()
+        writer = self.writer
         try:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
-            if self._depth:
+            if self.depth:
                 self._require_transaction()
-                self._execute(f"SAVEPOINT s{self._depth}")
+                writer.execute(f"SAVEPOINT s{self.depth}")
             else:
-                self._execute("BEGIN IMMEDIATE")
-        except BaseException:
+                writer.execute("BEGIN IMMEDIATE")
+                self._owner = threading.get_ident()
+                self._local.current = writer
+        except BaseException as error:
             self._write_lock.release()
+            if isinstance(error, apsw.Error):
+                raise storage_error(self.place, error) from error
             raise
-        self._enter()
+        self.depth += 1
+        return writer
 
     def commit(self) -> None:
         """End what ``begin`` began; should that fail, all is rolled back."""
+        depth, writer = self.depth, self.writer
         try:
-            self._require_transaction()
-            self._execute("COMMIT" if self._depth == 1 else f"RELEASE s{self._depth - 1}")
-            if self._depth == 1 and self.on_commit is not None:
+            if not writer.in_transaction:
+                self._require_transaction()
+            writer.execute("COMMIT" if depth == 1 else f"RELEASE s{depth - 1}")
+            if depth == 1 and self.on_commit is not None:
                 self.on_commit()  # still under the lock: what is cached follows commits one by one
+        except apsw.Error as error:
+            refusal = storage_error(self.place, error)
+            self.roll_back(refusal)
+            raise refusal from error
         except BaseException as error:
             self.roll_back(error)
             raise
-        self._leave()
+        if depth == 1:
+            self._leave()
+        else:
+            self.depth = depth - 1
         self._write_lock.release()
 
     def roll_back(self, error: BaseException) -> None:
         """Take back what ``begin`` began, because of ``error``; SQLite's own becomes a ``StorageError`` here."""
         try:
-            name = f"s{self._depth - 1}"
-            self._roll_back(("ROLLBACK",) if self._depth == 1 else (f"ROLLBACK TO {name}", f"RELEASE {name}"))
-            if self._depth == 1 and self.on_rollback is not None:
+            name = f"s{self.depth - 1}"
+            self._roll_back(("ROLLBACK",) if self.depth == 1 else (f"ROLLBACK TO {name}", f"RELEASE {name}"))
+            if self.depth == 1 and self.on_rollback is not None:
                 self.on_rollback()
         finally:
-            self._leave()
+            if self.depth == 1:
+                self._leave()
+            else:
+                self.depth -= 1
             self._write_lock.release()
         if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
             raise storage_error(self.place, error) from error
@@ -372,18 +394,12 @@ class Database:
         with self._write_lock:
             if self._closed:
                 raise EngineClosedError(f"{self.place}: the engine has been closed; open it again")
-            if self._depth:
+            if self.depth:
                 raise EngineError(f"{self.place}: inside a transaction; end the transaction first")
             try:
                 yield self.writer
             except apsw.Error as error:
                 raise storage_error(self.place, error) from error
-
-    def _execute(self, statement: str) -> None:
-        try:
-            self.writer.execute(statement)
-        except apsw.Error as error:
-            raise storage_error(self.place, error) from error
 
     def _roll_back(self, statements: tuple[str, ...]) -> None:
         if self.writer.in_transaction:  # SQLite itself rolls back on disk full and some I/O errors
@@ -391,40 +407,39 @@ class Database:
                 with contextlib.suppress(apsw.Error):
                     self.writer.execute(statement)
 
-    def _enter(self) -> None:
-        if self._depth == 0:
-            self._owner = threading.get_ident()
-            self._local.current = self.writer
-        self._depth += 1
-
     def _leave(self) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._owner = 0
-            reader = getattr(self._local, "reader", None)
-            if reader is None:
-                del self._local.current
-            else:
-                self._local.current = reader
+        """This thread's reads do not go to the writer any more."""
+        self.depth = self._owner = 0
+        local = self._local
+        reader = getattr(local, "reader", None)
+        if reader is None:
+            del local.current
+        else:
+            local.current = reader
 
     # -- checkpoints and closing ---------------------------------------------------------------
 
     def _after_commit(self, connection: apsw.Connection, _schema: str, pages: int) -> int:
+        checkpointer = self._checkpointer
         if pages < _CHECKPOINT_PAGES:
             self._wake_at = _CHECKPOINT_PAGES
+            return apsw.SQLITE_OK
+        if checkpointer is None:
+            from parsekit.storage.checkpointer import Checkpointer
+
+            checkpointer = self._checkpointer = Checkpointer(self.path)
+        checkpointer.written = pages
+        nearly_copied = pages >= _RESTART_PAGES and 0 <= pages - checkpointer.copied <= checkpointer.little
+        if nearly_copied or pages >= max(self._wake_at, _INLINE_PAGES):
+            self._wake_at = pages + _CHECKPOINT_PAGES
+            checkpointer.copied = 0
+            # whatever goes wrong here, the commit is done; the pages stay in the WAL, and a later one tries again
+            with contextlib.suppress(apsw.Error):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         elif pages >= self._wake_at:
             # not at every commit: waking a thread costs more than a small commit does
             self._wake_at = pages + _CHECKPOINT_PAGES
-            if pages >= _INLINE_PAGES:
-                # whatever goes wrong here, the commit is done; the pages stay in the WAL, and a later one tries again
-                with contextlib.suppress(apsw.Error):
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                return apsw.SQLITE_OK
-            if self._checkpointer is None:
-                from parsekit.storage.checkpointer import Checkpointer
-
-                self._checkpointer = Checkpointer(self.path)
-            self._checkpointer.wake()
+            checkpointer.wake()
         return apsw.SQLITE_OK
 
     def check_closable(self) -> None:

@@ -11,7 +11,7 @@ What is kept is always a run without holes up to the newest entry: ``prune`` tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias, final
 
@@ -26,8 +26,9 @@ __all__ = [
     "JournalEntry",
     "JournalLimits",
     "append",
-    "append_creation",
+    "append_created_members",
     "append_creations",
+    "append_members",
     "entries",
     "entries_back_to",
     "entries_of",
@@ -102,12 +103,21 @@ def append(
     return connection.last_insert_rowid()
 
 
-def append_creation(
-    connection: apsw.Connection, at: datetime, class_name: str, object_id: str, members: list[str]
+def append_members(
+    connection: apsw.Connection,
+    at_ms: int,
+    class_name: str,
+    object_id: str,
+    before: list[str] | None,
+    after: list[str],
 ) -> int:
-    """``append`` of a creation whose ``after`` is there as the members of its JSON object."""
-    text = well_formed(f"{{{','.join(members)}}}")
-    connection.execute(_INSERT, (date_to_ms(at), class_name, object_id, _CODES["create"], None, text))
+    """``append`` of a creation (``before`` is ``None``) or an update by the members of its JSON objects.
+
+    ``after`` is without what the entry says anyway, as ``append`` leaves it out.
+    """
+    text = well_formed(f"{{{','.join(after)}}}")
+    former = None if before is None else well_formed(f"{{{','.join(before)}}}")
+    connection.execute(_INSERT, (at_ms, class_name, object_id, int(former is not None), former, text))
     return connection.last_insert_rowid()
 
 
@@ -146,6 +156,21 @@ def append_creations(
         _INSERT_AT,
         (
             (sequence, at_ms, class_name, object_id, code, encode_fields(_shortened(after, at, object_id)))
+            for sequence, (object_id, after) in enumerate(created, first)
+        ),
+    )
+    return first
+
+
+def append_created_members(
+    connection: apsw.Connection, class_name: str, at_ms: int, created: Iterable[tuple[str, list[str]]]
+) -> int:
+    """``append_creations`` of (objectId, members of ``after`` as JSON)."""
+    first = last_sequence(connection) + 1
+    connection.executemany(
+        _INSERT_AT,
+        (
+            (sequence, at_ms, class_name, object_id, 0, well_formed(f"{{{','.join(after)}}}"))
             for sequence, (object_id, after) in enumerate(created, first)
         ),
     )

@@ -132,7 +132,8 @@ class Store:
         self._versions = threading.local()
         self._reload_lock = threading.Lock()
         self._on_reload: list[Callable[[], None]] = []
-        self._pending: PlanCache | None = None
+        self.pending: PlanCache | None = None
+        """What the transaction under way, of whichever thread, has made of the catalog, the roles or the ACLs."""
         self.outbox: TransactionPart | None = None
         self._writer_saw = -1
         self._chore: Callable[[apsw.Connection], None] | None = None
@@ -154,7 +155,7 @@ class Store:
     @property
     def plans(self) -> PlanCache:
         """The compiled statements of the catalog that this thread sees: inside ``write()`` the uncommitted one."""
-        pending = self._pending
+        pending = self.pending
         return pending if pending is not None and self.database.in_write else self._committed
 
     @property
@@ -165,7 +166,7 @@ class Store:
     @property
     def has_uncommitted(self) -> bool:
         """Whether this thread's transaction has changed the catalog, the roles or the ACLs so far."""
-        return self._pending is not None and self.database.in_write
+        return self.pending is not None and self.database.in_write
 
     def _plans_for(self, catalog: Catalog) -> PlanCache:
         return PlanCache(catalog, Dialect.SERVER, enabled=self._plan_cache_enabled)
@@ -177,7 +178,7 @@ class Store:
 
     def statement_text(self, key: tuple[str, ...], make: Callable[[], str]) -> str:
         """The text of a statement that changes data: kept in the file, or made and to be kept."""
-        kept = None if self._pending is not None else self._committed.kept
+        kept = None if self.pending is not None else self._committed.kept
         return make() if kept is None else kept.text(key, self._committed.catalog.generation, make)
 
     def _publish(self, plans: PlanCache) -> None:
@@ -436,10 +437,10 @@ class Store:
         return _Transaction(self)
 
     def begin(self) -> tuple[PlanCache | None, Any]:
-        """Begin a transaction or a savepoint; what ``roll_back`` needs to know of it."""
-        self.database.begin()
-        before, connection = self._pending, self.database.writer
-        mark = None if self.outbox is None else self.outbox.mark()
+        """Begin a transaction or a savepoint; what ``commit`` and ``roll_back`` need to know of it."""
+        connection = self.database.begin()
+        before, outbox = self.pending, self.outbox
+        mark = None if outbox is None else outbox.mark()
         try:
             if before is None and connection.data_version() != self._writer_saw:
                 self._catch_up(connection)
@@ -453,13 +454,14 @@ class Store:
 
     def commit(self, outset: tuple[PlanCache | None, Any]) -> None:
         """End what ``begin`` began."""
-        self._outset = None if self.database.is_nested else outset[1]
-        self.database.commit()
+        database = self.database
+        self._outset = outset[1] if database.depth == 1 else None
+        database.commit()
 
     def roll_back(self, outset: tuple[PlanCache | None, Any], error: BaseException) -> None:
         """Take back what ``begin`` began."""
         self.acls.forget()
-        self._pending, mark = outset
+        self.pending, mark = outset
         if self.outbox is not None:
             self.outbox.rewind(mark)
         self.database.roll_back(error)
@@ -476,21 +478,21 @@ class Store:
         self.acls.committed()
         if self.outbox is not None:
             self.outbox.committed()
-        pending, self._pending = self._pending, None
+        pending, self.pending = self.pending, None
         if pending is not None:
             self._publish(pending)
 
     def _after_rollback(self) -> None:
         """The commit itself may have failed, when the block in ``write`` has ended well."""
         self.acls.forget()
-        self._pending = None
+        self.pending = None
         if self.outbox is not None and self._outset is not None:
             self.outbox.rewind(self._outset)
         self._outset = None
 
     def _change(self, catalog: Catalog) -> None:
         """Let the rest of this transaction, and everybody after its commit, see ``catalog``."""
-        self._pending = self._plans_for(catalog)
+        self.pending = self._plans_for(catalog)
 
     def put_class(self, connection: apsw.Connection, item: ClassSchema) -> None:
         """Create the class or change it to ``item``. Inside ``write()``."""
@@ -515,7 +517,7 @@ class Store:
         """Roles changed: everybody must compute them anew. Inside ``write()``."""
         generation = catalogs.bump_generation(connection)
         old = self.plans
-        self._pending = old.for_same_layouts(attrs.evolve(old.catalog, generation=generation))
+        self.pending = old.for_same_layouts(attrs.evolve(old.catalog, generation=generation))
 
     def acl_number(self, connection: apsw.Connection, text: str | None) -> int:
         """The number of an ACL, numbering it when new. Inside ``write()``."""
@@ -524,7 +526,7 @@ class Store:
             generation = catalogs.bump_generation(connection)
             old = self.plans
             fresh = attrs.evolve(old.catalog, generation=generation)
-            self._pending = old.for_same_layouts(fresh)
+            self.pending = old.for_same_layouts(fresh)
         return number
 
     def write_map(

@@ -6,8 +6,8 @@ part of the statement that fetches it for update, so an object one may not write
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, final
+from collections.abc import Callable, Iterable, Sequence
+from typing import final
 
 import apsw
 
@@ -75,12 +75,22 @@ class Writer:
         """What makes the rows of plain creations of a class."""
         found = self._plain_rows.get(layout)
         if found is None:
-            found = self._plain_rows[layout] = PlainRows(layout)
+            found = self._plain_rows[layout] = PlainRows(layout, self._row_positions(layout))
         return found
 
     def insert_row(self, connection: apsw.Connection, layout: ClassLayout, cells: list[Stored]) -> None:
         """Insert a row that ``plain_rows`` made. Raises as ``insert`` does."""
         self._run(connection, layout, self._inserts.get(layout) or self._prepare_insert(layout), cells)
+
+    def insert_rows(
+        self, connection: apsw.Connection, layout: ClassLayout, rows: Iterable[list[Stored]]
+    ) -> None:
+        """``insert_row`` for many, in order; some may be inserted when it raises."""
+        sql = self._inserts.get(layout) or self._prepare_insert(layout)
+        try:
+            connection.executemany(sql, rows)
+        except apsw.ConstraintError as error:
+            raise _refusal(layout, error) from error
 
     def _prepare_insert(self, layout: ClassLayout) -> str:
         def make() -> str:
@@ -98,16 +108,24 @@ class Writer:
         self, connection: apsw.Connection, layout: ClassLayout, object_id: str, write_map: bytes | None
     ) -> StoredObject | None:
         """The object, if ``write_map`` (``None``: no ACL applies) lets the principal write it."""
+        row = self.read_row(connection, layout, object_id, write_map)
+        return None if row is None else self.stored_object(layout, row)
+
+    def read_row(
+        self, connection: apsw.Connection, layout: ClassLayout, object_id: str, write_map: bytes | None
+    ) -> tuple[Stored, ...] | None:
+        """``read`` without a look at the cells: the rowid, the columns of the fields, the ACL's number, the nulls."""
         key = (layout, write_map is not None)
         sql = self._selects.get(key)
         if sql is None:
             sql = self._selects[key] = self._select_for_update(layout, with_acl=write_map is not None)
         cells = (object_id,) if write_map is None else (object_id, write_map)
-        row: Any = connection.execute(sql, cells).fetchone()
-        if row is None:
-            return None
-        positions = self._row_positions(layout)
-        return StoredObject(row[0], layout.fields_of_row(positions, row), row[positions[ACL_COLUMN]])
+        row: tuple[Stored, ...] | None = connection.execute(sql, cells).fetchone()
+        return row
+
+    def stored_object(self, layout: ClassLayout, row: tuple[Stored, ...]) -> StoredObject:
+        """The object of a row that ``read_row`` gave."""
+        return StoredObject(row[0], layout.fields_of_row(self._row_positions(layout), row), row[-2])
 
     def _select_for_update(self, layout: ClassLayout, *, with_acl: bool) -> str:
         def make() -> str:
@@ -117,7 +135,7 @@ class Writer:
 
         return self.text(("select", layout.table, str(with_acl)), make)
 
-    def _update_statement(self, layout: ClassLayout, names: list[str]) -> str:
+    def _update_statement(self, layout: ClassLayout, names: Sequence[str]) -> str:
         def make() -> str:
             from parsekit.storage.statements import update_statement
 
@@ -166,13 +184,23 @@ class Writer:
             if after != before:
                 names.append(NULLS_COLUMN)
                 cells.append(join_nulls(after))
-        if not names:
-            return
+        if names:
+            self.update_row(connection, layout, old.rid, names, cells)
+
+    def update_row(
+        self,
+        connection: apsw.Connection,
+        layout: ClassLayout,
+        rid: int,
+        names: Iterable[str],
+        cells: list[Stored],
+    ) -> None:
+        """Write ``cells`` into the columns ``names`` of a row. Raises ``DuplicateValueError`` as ``insert`` does."""
         place = (layout, tuple(names))
         sql = self._updates.get(place)
         if sql is None:
-            sql = self._updates[place] = self._update_statement(layout, names)
-        cells.append(old.rid)
+            sql = self._updates[place] = self._update_statement(layout, place[1])
+        cells.append(rid)
         self._run(connection, layout, sql, cells)
 
     def delete(
@@ -202,7 +230,7 @@ class Writer:
         try:
             connection.execute(sql, cells)
         except apsw.ConstraintError as error:
-            raise DuplicateValueError(hint=f"class {layout.class_name}: {_constraint(str(error))}") from error
+            raise _refusal(layout, error) from error
 
     # -- relations -----------------------------------------------------------------------------
 
@@ -227,6 +255,10 @@ def _each(connection: apsw.Connection, sql: str, owner: str, related: Iterable[s
     """Run a statement for every (owner, member); the members that it had something to do for."""
     touched = connection.executemany(sql, [(owner, member) for member in related])
     return [str(member) for (member,) in touched]
+
+
+def _refusal(layout: ClassLayout, error: apsw.ConstraintError) -> DuplicateValueError:
+    return DuplicateValueError(hint=f"class {layout.class_name}: {_constraint(str(error))}")
 
 
 def _constraint(message: str) -> str:
