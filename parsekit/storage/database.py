@@ -140,6 +140,8 @@ class Database:
         with self._connections_lock:
             self._connections.add(connection)
         connection.set_busy_timeout(self._busy_timeout_ms)
+        # without it SQLite plans an ordered statement anew whenever a bound value changes
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if self._register is not None:
             self._register(connection)
         return connection
