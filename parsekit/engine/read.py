@@ -326,6 +326,7 @@ class ReadPath:
                 nulls_at=positions.get(NULLS_COLUMN, -1),
                 acl_of=self._store.acl_json,
                 relations=layout.relations,
+                targets=layout.targets,
                 engine=self._engine,
                 classes=self._classes,
             )

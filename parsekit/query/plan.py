@@ -247,12 +247,18 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
 
 def _needs_guard(argument: Value) -> bool:
     if isinstance(argument, tuple):
+        if _PLAIN.keys() >= set(map(type, argument)):
+            return False
         return any(isinstance(item, dict | list | tuple) for item in argument)
     return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
 
 
 def _list_shape(items: tuple[Value, ...]) -> Hashable:
-    kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
+    types = set(map(type, items))
+    if _PLAIN.keys() >= types:
+        kinds: frozenset[Hashable] = frozenset(map(_PLAIN.__getitem__, types))
+    else:
+        kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
     size = len(items)
     return ("list", kinds, 1 << (size - 1).bit_length() if size > 1 else size)
 
