@@ -50,6 +50,7 @@ class PrincipalView:
         "_inclusions",
         "_readings",
         "_store",
+        "finds",
         "ids",
         "prepared",
         "principal",
@@ -71,6 +72,8 @@ class PrincipalView:
         self._inclusions: dict[tuple[str, Operation], Reading] = {}
         self.prepared: dict[str, Any] = {}
         """What the read path remembers of gets by id, by class."""
+        self.finds: dict[Any, Any] = {}
+        """What it remembers of finds, by the shape of the query before permissions join it."""
         self._readings: dict[tuple[str, Operation], Reading] = {}
 
     def access(self, class_name: str, operation: Operation, during: WriteKind = "update") -> Access:
@@ -132,6 +135,7 @@ class Views:
         self._protection = protection
         self._roles_of = roles_of
         self._views: dict[Principal, PrincipalView] = {}
+        self._last: tuple[dict[Principal, PrincipalView], Principal, PrincipalView] | None = None
         store.on_reload(self.forget)
 
     def forget(self) -> None:
@@ -140,13 +144,18 @@ class Views:
 
     def of(self, principal: Principal) -> PrincipalView:
         """The view of a principal."""
-        view = self._views.get(principal)
+        views, last = self._views, self._last
+        if last is not None and last[1] is principal and last[0] is views and not self._store.has_uncommitted:
+            return last[2]
+        view = views.get(principal)
         if view is None or self._store.has_uncommitted:
             names = frozenset() if principal.user_id is None else self._roles_of(principal.user_id)
             view = PrincipalView(principal, names, self._store, self._protection)
             if self._store.has_uncommitted:
                 return view  # what an uncommitted change shows is nobody else's
-            if len(self._views) >= _MOST_VIEWS:
-                self._views = {}
-            self._views[principal] = view
+            if len(views) >= _MOST_VIEWS:
+                views.clear()
+            # what was forgotten meanwhile stays forgotten: this is the dictionary from before
+            views[principal] = view
+        self._last = (views, principal, view)
         return view
