@@ -262,7 +262,9 @@ class ReadPath:
     def _count_kept(self, where: Node, asking: Asking) -> int | None:
         """The count of a class or of one group of it, where totals are kept and nothing but ACLs decides."""
         reading = asking.reading
-        if reading.conjunct is not None or reading.unusable or not kept_totals(asking.layout):
+        if not isinstance(reading.conjunct, AclTest | None) or reading.unusable:
+            return None
+        if not kept_totals(asking.layout):
             return None
         if isinstance(where, And) and len(where.children) == 1:
             where = where.children[0]
