@@ -335,7 +335,7 @@ class ReadPath:
     def _prepare_find(
         self, place: Shape, state: QueryState, principal: Principal, operation: Operation
     ) -> None:
-        """Remember the statement of a find of whole objects, where nothing of it depends on values or on what it finds."""
+        """Remember the statement of a find of whole objects, where nothing depends on values or on what it finds."""
         if state.limit == 0 or not self._store.plans.is_enabled:
             return
         asking = self.asking(state.class_name, principal, operation)
