@@ -240,6 +240,8 @@ def _argument(node: Constraint, form: _Form, values: list[Value]) -> Hashable:
         if form == "outline" and type(argument) is QueryState and argument.redirect_key is None:
             return ("query", _subquery(argument, form, values), None)
         raise NotSimple
+    if form == "outline" and type(argument) is TextSearch:
+        raise NotSimple  # one in a language that is not offered is refused after what permissions refuse
     if isinstance(argument, QueryState):
         return ("query", _subquery(argument, form, values), None)
     if isinstance(argument, KeyOfQuery):
