@@ -1,4 +1,4 @@
-"""Finds that were asked before: the statement is remembered, the answer is not; what decides on it is looked at anew."""
+"""Finds that were asked before: the statement is remembered, the answer is not; what it rests on is looked at anew."""
 
 from __future__ import annotations
 
