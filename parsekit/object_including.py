@@ -6,10 +6,13 @@ What is found is attached to the results' shared context under the path's key; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias, final
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, Final, TypeAlias, final
 
 from parsekit.object import PFObject
+from parsekit.object_state import POINTER, Included, ResultContext
 from parsekit.query.ast import Constraint
 from parsekit.query.keys import include_paths
 from parsekit.query.state import QueryState
@@ -21,6 +24,9 @@ Fetch: TypeAlias = Callable[[QueryState, int], list[PFObject]]
 """Reads the objects of a class by their ids; the number tells how many ids are asked for."""
 
 _Wanted: TypeAlias = dict[str, dict[str, None]]
+
+_context_of: Final[Callable[[PFObject], ResultContext]] = attrgetter("_context")
+_state_of: Final[Callable[[PFObject], Any]] = attrgetter("_state")
 
 
 def attach_includes(objects: list[PFObject], state: QueryState, fetch: Fetch) -> None:
@@ -49,26 +55,64 @@ class _Includes:
             return
         for name, branch in tree.items():
             key, full = f"{prefix}{name}", f"{path}{name}"
-            wanted: _Wanted = {}
-            nested = [_collect(_raw_path(obj, key), wanted) for obj in objects]
+            wanted, nested = _wanted_by(objects, key)
             if wanted:
                 found = self._found(wanted, full)
-                for context in {id(obj.context): obj.context for obj in objects}.values():
+                for context in set(map(_context_of, objects)):
                     context.include(key, found)
-                self.descend(list(found.values()), branch, "", f"{full}.")
-            if branch and any(nested):
+                if branch:
+                    below = list(chain.from_iterable(of_class.values() for of_class in found.values()))
+                    self.descend(below, branch, "", f"{full}.")
+            if branch and nested:
                 self.descend(objects, branch, f"{key}.", f"{full}.")
 
-    def _found(self, wanted: _Wanted, path: str) -> dict[Pointer, PFObject]:
-        found: dict[Pointer, PFObject] = {}
+    def _found(self, wanted: _Wanted, path: str) -> Included:
+        found: Included = {}
         keys = tuple(dict.fromkeys(key.partition(".")[0] for key in _below(self._state.keys, path)))
         exclude_keys = tuple(key for key in _below(self._state.exclude_keys, path) if "." not in key)
         for class_name, ids in wanted.items():
             by_ids = Constraint("objectId", "$in", tuple(ids))
             query = QueryState(class_name, by_ids, keys=keys or None, exclude_keys=exclude_keys)
-            objects = self._fetch(query, len(ids))
-            found.update({Pointer(class_name, str(obj.object_id)): obj for obj in objects})
+            found[class_name] = _by_id(self._fetch(query, len(ids)))
         return found
+
+
+def _rows_of(objects: Sequence[PFObject]) -> tuple[ResultContext, list[tuple[Any, ...]]] | None:
+    """The rows of objects that are all of one result and as they were read; ``None`` for others."""
+    contexts = set(map(_context_of, objects))
+    if len(contexts) != 1:
+        return None
+    states = list(map(_state_of, objects))
+    return (contexts.pop(), states) if set(map(type, states)) == {tuple} else None
+
+
+def _by_id(objects: Sequence[PFObject]) -> dict[str, PFObject]:
+    read = _rows_of(objects)
+    if read is None:
+        return {str(obj.object_id): obj for obj in objects}
+    context, rows = read
+    return dict(zip(map(itemgetter(context.fields["objectId"][0]), rows), objects, strict=True))
+
+
+def _wanted_by(objects: Sequence[PFObject], key: str) -> tuple[_Wanted, bool]:
+    """What the pointers under ``key`` lead to, and whether there are dicts to look into further."""
+    wanted: _Wanted = {}
+    read = _rows_of(objects)
+    entry = None if read is None else read[0].fields.get(key)
+    if read is None or entry is None or entry[2] != POINTER:
+        nested = [_collect(_raw_path(obj, key), wanted) for obj in objects]
+        return wanted, any(nested)
+    context, rows = read
+    cells = dict.fromkeys(map(itemgetter(entry[0]), rows))
+    cells.pop(None, None)
+    target = context.shape.targets.get(key)
+    if target is not None:
+        return ({target: cells} if cells else wanted), False
+    decode = entry[1]
+    assert decode is not None
+    for cell in cells:
+        _collect(decode(cell), wanted)
+    return wanted, False
 
 
 def _below(keys: Iterable[str] | None, path: str) -> tuple[str, ...]:

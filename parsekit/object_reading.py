@@ -26,6 +26,7 @@ from parsekit.values import (
 
 __all__ = ["ReadableObject"]
 
+_NOTHING: Final[Mapping[str, Any]] = {}
 _NOT_AMONG_FIELDS: Final = SYSTEM_KEYS | {"ACL"}
 
 
@@ -213,7 +214,7 @@ class ReadableObject:
     def _object_for(self, key: str, pointer: Pointer) -> Any:
         included = self._context.included
         if included is not None and key in included:
-            return included[key].get(pointer, MISSING)
+            return included[key].get(pointer.class_name, _NOTHING).get(pointer.object_id, MISSING)
         shape = self._context.shape
         return shape.classes(pointer.class_name)._stub(pointer.class_name, pointer.object_id, shape.engine)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 from parsekit.operations import OperationSet
-from parsekit.values import MISSING, Missing, Pointer, RelationReference, Value
+from parsekit.values import MISSING, Missing, RelationReference, Value
 
 if TYPE_CHECKING:
     from parsekit.object import PFObject
@@ -24,6 +24,7 @@ __all__ = [
     "POINTER",
     "SYSTEM_KEYS",
     "FieldEntry",
+    "Included",
     "LocalState",
     "ResultContext",
     "ResultShape",
@@ -36,6 +37,9 @@ CONTAINER: Final = 2
 FieldEntry = tuple[Any, "Callable[[Any], Value] | None", int]
 """Position in the row (a slice for two cells), decoder, and whether the value is or may hold a pointer."""
 
+Included: TypeAlias = "dict[str, dict[str, PFObject]]"
+"""Objects that came with an include, by class and objectId."""
+
 SYSTEM_KEYS: Final = frozenset({"objectId", "createdAt", "updatedAt", "className"})
 
 
@@ -43,7 +47,8 @@ SYSTEM_KEYS: Final = frozenset({"objectId", "createdAt", "updatedAt", "className
 class ResultShape:
     """What all results of one statement share, made once: where each key is, and how to get what is not in the row.
 
-    ``acl_at`` and ``nulls_at`` are positions in the row, -1 where there is none.
+    ``acl_at`` and ``nulls_at`` are positions in the row, -1 where there is none; ``targets`` are the keys whose cells
+    are the objectIds of objects of one class, and that class.
     """
 
     __slots__ = (
@@ -55,6 +60,7 @@ class ResultShape:
         "fields",
         "nulls_at",
         "relations",
+        "targets",
         "watcher",
     )
 
@@ -67,6 +73,7 @@ class ResultShape:
         nulls_at: int = -1,
         acl_of: Callable[[int], Value] | None = None,
         relations: Mapping[str, str] | None = None,
+        targets: Mapping[str, str] | None = None,
         engine: Any = None,
         classes: Callable[[str], type[PFObject]],
         watcher: Watcher | None = None,
@@ -77,6 +84,7 @@ class ResultShape:
         self.nulls_at = nulls_at
         self.acl_of = acl_of
         self.relations: Mapping[str, str] = relations or {}
+        self.targets: Mapping[str, str] = targets or {}
         self.engine = engine
         self.classes = classes
         self.watcher = watcher
@@ -102,7 +110,7 @@ class ResultContext:
         self.shape = shape
         self.fields = shape.fields
         self.complete = complete
-        self.included: dict[str, dict[Pointer, PFObject]] | None = None
+        self.included: dict[str, Included] | None = None
 
     @property
     def class_name(self) -> str:
@@ -127,7 +135,7 @@ class ResultContext:
                 return None
         return MISSING
 
-    def include(self, key: str, objects: dict[Pointer, PFObject]) -> None:
+    def include(self, key: str, objects: Included) -> None:
         """Attach the objects that the pointers under ``key`` lead to; a pointer to any other then reads as absent."""
         if self.included is None:
             self.included = {}

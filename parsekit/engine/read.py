@@ -22,9 +22,9 @@ from parsekit.engine.views import PrincipalView, Views
 from parsekit.errors import ObjectNotFoundError, ParseError
 from parsekit.object import PFObject, hydrate
 from parsekit.object_state import CONTAINER, PLAIN, POINTER, FieldEntry, ResultContext, ResultShape
-from parsekit.query.ast import ALWAYS, And, Constraint, KeyOfQuery, Node, constraints_of
+from parsekit.query.ast import ALWAYS, AclTest, And, Constraint, KeyOfQuery, Node, constraints_of
 from parsekit.query.keys import SCORE
-from parsekit.query.plan import NotSimple, Shape, Verb, shape_of
+from parsekit.query.plan import NotSimple, Shape, Verb, outline_of, shape_of
 from parsekit.query.state import QueryState
 from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout
 from parsekit.storage.store import NeedsResults, StaleCatalog
@@ -46,15 +46,20 @@ _ATTEMPTS: Final = 20
 _CONTAINERS: Final = frozenset({"Array", "Object", "File"})
 
 
+_MOST_FINDS: Final = 100
+"""Of so many shapes of queries the read path remembers what they are for one principal."""
+
+
 @final
 class _Prepared:
-    """A get by id that was done before: its statement, and the shape of its row."""
+    """A get by id or a find that was done before: its statement, the shape of its rows, what permissions bind."""
 
-    __slots__ = ("compiled", "shape")
+    __slots__ = ("bound", "compiled", "shape")
 
-    def __init__(self, compiled: Compiled, shape: ResultShape) -> None:
+    def __init__(self, compiled: Compiled, shape: ResultShape, bound: Sequence[Value] = ()) -> None:
         self.compiled = compiled
         self.shape = shape
+        self.bound = bound
 
 
 @final
@@ -97,11 +102,24 @@ class ReadPath:
         hooks: FindHooks | None = None,
     ) -> list[Any]:
         """The objects of a query, included ones attached, through their hooks where ``hooks`` are given."""
+        place: Shape | None = None
+        if not state.include and state.keys is None and not state.exclude_keys:
+            try:
+                place, values = outline_of(state)
+                view = self._views.of(principal)
+                prepared = view.finds.get(place)
+                if prepared is not None:
+                    return self._find_prepared(prepared, values, state.skip, view, kind)
+            except (NotSimple, StaleCatalog):
+                place = None
         operation = read_operation(state)
         try:
-            return self._find(state, principal, kind, operation, hooks)
+            found = self._find(state, principal, kind, operation, hooks)
         except StaleCatalog:
             return self.retry(lambda: self._find(state, principal, kind, operation, hooks))
+        if place is not None and not self._store.database.in_write:
+            self._prepare_find(place, state, principal, operation)
+        return found
 
     def get(
         self,
@@ -122,9 +140,16 @@ class ReadPath:
             prepared = view.prepared.get(class_name)
             if prepared is not None:
                 try:
-                    return self._get_prepared(prepared, object_id, view, kind)
+                    rows = self._store.run_compiled(prepared.compiled, [object_id], view.ids)
                 except StaleCatalog:
                     pass
+                else:
+                    if not rows:
+                        raise ObjectNotFoundError()
+                    shape = prepared.shape
+                    obj = object.__new__(self._classes(shape.class_name) if kind is None else kind)
+                    obj._state, obj._context = rows[0], ResultContext(shape, True)
+                    return obj
         where = Constraint("objectId", "$eq", object_id)
         if state is None:
             by_id = QueryState(class_name, where, limit=1)
@@ -245,7 +270,9 @@ class ReadPath:
     def _count_kept(self, where: Node, asking: Asking) -> int | None:
         """The count of a class or of one group of it, where totals are kept and nothing but ACLs decides."""
         reading = asking.reading
-        if reading.conjunct is not None or reading.unusable or not asking.layout.has_totals:
+        if not isinstance(reading.conjunct, AclTest | None) or reading.unusable:
+            return None
+        if not asking.layout.has_totals:
             return None
         if isinstance(where, And) and len(where.children) == 1:
             where = where.children[0]
@@ -294,18 +321,64 @@ class ReadPath:
         columns = selected_columns(state, reading.access, asking.layout)
         return shape_of(prepared, verb, guarded=True, limit=limit, columns=columns, hidden=reading.hidden)
 
-    # -- gets by id that were done before ----------------------------------------------------------
+    # -- what was done before -----------------------------------------------------------------------
 
-    def _get_prepared(
-        self, prepared: _Prepared, object_id: str, view: PrincipalView, kind: type[PFObject] | None
-    ) -> Any:
-        rows = self._store.run_compiled(prepared.compiled, [object_id], view.ids)
-        if not rows:
-            raise ObjectNotFoundError()
+    def _find_prepared(
+        self,
+        prepared: _Prepared,
+        values: list[Value],
+        skip: int,
+        view: PrincipalView,
+        kind: type[PFObject] | None,
+    ) -> list[Any]:
+        if prepared.bound:
+            values += prepared.bound
+        rows = self._store.run_compiled(prepared.compiled, values, view.ids, skip)
         shape = prepared.shape
-        obj = object.__new__(self._classes(shape.class_name) if kind is None else kind)
-        obj._state, obj._context = rows[0], ResultContext(shape, True)
-        return obj
+        found: list[Any] = hydrate(
+            self._classes(shape.class_name) if kind is None else kind, rows, ResultContext(shape, True)
+        )
+        return found
+
+    def _prepare_find(
+        self, place: Shape, state: QueryState, principal: Principal, operation: Operation
+    ) -> None:
+        """Remember the statement of a find of whole objects, where nothing depends on values or on what it finds."""
+        if state.limit == 0 or not self._store.plans.is_enabled:
+            return
+        asking = self.asking(state.class_name, principal, operation)
+        if asking is None or asking.reading.per_object or not self._nests_plainly(state.where, asking.view):
+            return
+        limit = self._default_limit if state.limit is None else state.limit
+        try:
+            shape, values = self._shape(state, "find", asking, limit)
+        except NotSimple:
+            shape, values = self._prepared_shape(state, "find", asking, limit, fill=False)
+        try:
+            compiled = self._store.plans.statement(shape)
+        except NeedsResults:
+            return
+        # what permissions bind comes behind the query's own values
+        own = outline_of(state)[1]
+        if len(values) < len(own) or any(a is not b for a, b in zip(own, values, strict=False)):
+            return
+        finds = asking.view.finds
+        if len(finds) >= _MOST_FINDS:
+            finds.clear()
+        finds[place] = _Prepared(compiled, self.result_shape(compiled, asking.layout), values[len(own) :])
+
+    def _nests_plainly(self, where: Node, view: PrincipalView) -> bool:
+        """Whether permissions bind no values in the sub-queries of a query, and make nothing unusable there."""
+        for leaf in constraints_of(where):
+            inner = leaf.argument
+            if not isinstance(inner, QueryState):
+                continue
+            reading = view.reading(inner.class_name, "find")
+            if reading.unusable or not isinstance(reading.conjunct, AclTest | None):
+                return False
+            if not self._nests_plainly(inner.where, view):
+                return False
+        return True
 
     def _prepare_get(self, by_id: QueryState, principal: Principal) -> None:
         """Remember the statement of a plain get, where nothing of it depends on the object that it finds."""
@@ -335,6 +408,7 @@ class ReadPath:
                 nulls_at=positions.get(NULLS_COLUMN, -1),
                 acl_of=self._store.acl_json,
                 relations=layout.relations,
+                targets=layout.targets,
                 engine=self._engine,
                 classes=self._classes,
             )

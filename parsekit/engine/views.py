@@ -50,6 +50,7 @@ class PrincipalView:
         "_inclusions",
         "_readings",
         "_store",
+        "finds",
         "ids",
         "prepared",
         "principal",
@@ -71,6 +72,8 @@ class PrincipalView:
         self._inclusions: dict[tuple[str, Operation], Reading] = {}
         self.prepared: dict[str, Any] = {}
         """What the read path remembers of gets by id, by class."""
+        self.finds: dict[Any, Any] = {}
+        """What it remembers of finds, by the shape of the query before permissions join it."""
         self._readings: dict[tuple[str, Operation], Reading] = {}
 
     def access(self, class_name: str, operation: Operation, during: WriteKind = "update") -> Access:

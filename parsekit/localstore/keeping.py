@@ -422,6 +422,7 @@ def _is_bare(obj: PFObject) -> bool:
 def _included(obj: PFObject) -> dict[Pointer, PFObject]:
     """The objects that came with an object's includes."""
     found: dict[Pointer, PFObject] = {}
-    for objects in (obj.context.included or {}).values():
-        found.update(objects)
+    for included in (obj.context.included or {}).values():
+        for class_name, objects in included.items():
+            found.update({Pointer(class_name, object_id): each for object_id, each in objects.items()})
     return found

@@ -34,11 +34,13 @@ from parsekit.query.selectors import (
 )
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.query.verbs import QueryVerbs
-from parsekit.values import Value
+from parsekit.values import Pointer, Value
 
 __all__ = ["Constraints", "PFQuery"]
 
 T = TypeVar("T")
+
+_EQUALITIES: Final = ("$eq", "$ne")
 
 _PARTS_IGNORED: Final = {
     "limit": "sub queries with limits",
@@ -136,7 +138,8 @@ class PFQuery(QueryVerbs[T]):
             ((name, argument),) = constraints.items()
             op = VALUE_OPERATORS.get(name)
             if op is not None:
-                if type(argument) in PLAIN_TYPES:
+                taken = type(argument)
+                if taken in PLAIN_TYPES or (taken is Pointer and op in _EQUALITIES):
                     leaf = Constraint(key, op, argument)
                 else:
                     leaf = value_constraint(key, op, argument)
@@ -278,7 +281,7 @@ class PFQuery(QueryVerbs[T]):
             if held.__class__ is Constraint:
                 leaves.append(held)
             else:
-                for found in cast("dict[str, tuple[Constraint, ...]]", held).values():
+                for found in held.values():  # type: ignore[union-attr]
                     leaves += found
         if self._extra:
             leaves += self._extra

@@ -47,12 +47,15 @@ __all__ = [
     "PlanQuery",
     "Shape",
     "Verb",
+    "outline_of",
     "plan_of",
     "shape_of",
 ]
 
 Shape: TypeAlias = tuple[Hashable, ...]
 Verb: TypeAlias = Literal["find", "count", "ids"]
+_Form: TypeAlias = Literal["plain", "outline", "guarded"]
+"""What a query whose shape is taken may have: no sub-queries, unguarded ones, or guarded ones and anything else."""
 
 
 class NotSimple(Exception):  # noqa: N818 - a signal, not an error that a caller sees
@@ -179,14 +182,28 @@ def shape_of(
         NotSimple: guard the query first, then ask again.
     """
     values: list[Value] = []
-    where = _node(state.where, guarded, values)
+    where = _node(state.where, "guarded" if guarded else "plain", values)
     if conjunct is not None:
-        where = ("&", where, _node(conjunct, True, values))
+        where = ("&", where, _node(conjunct, "guarded", values))
     order = tuple([(item.key, item.descending) for item in state.order]) if state.order else ()
     return (state.class_name, verb, where, order, limit, state.skip > 0, columns, hidden, rules), values
 
 
-def _node(node: Node, guarded: bool, values: list[Value]) -> Shape:
+def outline_of(state: QueryState) -> tuple[Shape, list[Value]]:
+    """What of a find of whole objects decides on its plan, whoever asks, and its values; sub-queries are part of it.
+
+    The same principal asking the same outline again gets the same statement, with these values in their places.
+
+    Raises:
+        NotSimple: the query has to be looked at each time.
+    """
+    values: list[Value] = []
+    where = _node(state.where, "outline", values)
+    order = tuple([(item.key, item.descending) for item in state.order]) if state.order else ()
+    return (state.class_name, where, order, state.limit, state.skip > 0), values
+
+
+def _node(node: Node, form: _Form, values: list[Value]) -> Shape:
     if type(node) is Constraint:
         argument = node.argument
         kind = _PLAIN.get(type(argument))
@@ -196,10 +213,10 @@ def _node(node: Node, guarded: bool, values: list[Value]) -> Shape:
         if type(argument) is Pointer:
             values.append(argument)
             return (node.op, node.key, ("pointer", argument.class_name))
-        return (node.op, node.key, _argument(node, guarded, values))
+        return (node.op, node.key, _argument(node, form, values))
     tag = _TAGS.get(type(node))
     if tag is not None:
-        return (tag, *[_node(child, guarded, values) for child in node.children])  # type: ignore[union-attr]
+        return (tag, *[_node(child, form, values) for child in node.children])  # type: ignore[union-attr]
     if type(node) is Constant:
         return ("=", node.value)
     assert type(node) is AclTest
@@ -212,16 +229,20 @@ def _kind(value: Value) -> Hashable:
     return _PLAIN.get(type(value)) or kind_of(value)
 
 
-def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
+def _argument(node: Constraint, form: _Form, values: list[Value]) -> Hashable:
     argument = node.argument
     if node.op == "$exists":
         return ("flag", bool(argument))
-    if not guarded and _needs_guard(argument):
+    if form != "guarded" and _needs_guard(argument):
+        if form == "outline" and type(argument) is QueryState and argument.redirect_key is None:
+            return ("query", _subquery(argument, form, values), None)
         raise NotSimple
+    if form == "outline" and type(argument) is TextSearch:
+        raise NotSimple  # one in a language that is not offered is refused after what permissions refuse
     if isinstance(argument, QueryState):
-        return ("query", _subquery(argument, values), None)
+        return ("query", _subquery(argument, form, values), None)
     if isinstance(argument, KeyOfQuery):
-        return ("query", _subquery(argument.query, values), argument.key)
+        return ("query", _subquery(argument.query, form, values), argument.key)
     if isinstance(argument, RelatedTo):
         values.append(argument.owner.object_id)
         return ("related", argument.owner.class_name, argument.key)
@@ -248,18 +269,24 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
 
 def _needs_guard(argument: Value) -> bool:
     if isinstance(argument, tuple):
+        if _PLAIN.keys() >= set(map(type, argument)):
+            return False
         return any(isinstance(item, dict | list | tuple) for item in argument)
     return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
 
 
 def _list_shape(items: tuple[Value, ...]) -> Hashable:
-    kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
+    types = set(map(type, items))
+    if _PLAIN.keys() >= types:
+        kinds: frozenset[Hashable] = frozenset(map(_PLAIN.__getitem__, types))
+    else:
+        kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
     size = len(items)
     return ("list", kinds, 1 << (size - 1).bit_length() if size > 1 else size)
 
 
-def _subquery(state: QueryState, values: list[Value]) -> Shape:
-    return (state.class_name, _node(state.where, True, values))
+def _subquery(state: QueryState, form: _Form, values: list[Value]) -> Shape:
+    return (state.class_name, _node(state.where, form, values))
 
 
 def plan_of(shape: Shape) -> PlanQuery:

@@ -27,7 +27,7 @@ class OrderKey:
 
 
 @final
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=False)  # with slots a frozen object of so many fields takes three times as long to make
 class QueryState:
     """What is asked of one class.
 

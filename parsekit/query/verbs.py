@@ -63,10 +63,9 @@ class QueryVerbs(Generic[T]):
             ParseError: as Parse refuses the query; 119 or 101 when permissions do.
             EngineError: no engine is open here.
         """
-        binding = current_binding()
-        return cast(
-            "list[T]", binding.engine.find_objects(self._asked(), binding.principal, self._object_class)
-        )
+        binding = CURRENT.get() or current_binding()
+        found: list[T] = binding.engine.find_objects(self._asked(), binding.principal, self._object_class)
+        return found
 
     def first(self) -> T:
         """The first object. ``ObjectNotFoundError`` (101) when there is none."""
@@ -83,7 +82,7 @@ class QueryVerbs(Generic[T]):
         Raises:
             ObjectNotFoundError: 101, there is none, or none that the principal may see.
         """
-        binding = current_binding()
+        binding = CURRENT.get() or current_binding()
         options = self._options
         state = QueryState(self.class_name, **options) if options else None
         found: T = binding.engine.get_object(

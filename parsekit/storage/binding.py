@@ -203,4 +203,7 @@ class ListText:
 
     def __call__(self, items: tuple[Value, ...]) -> str:
         """The JSON text of ``items``."""
-        return dumps([stored for stored in map(self.pick, items) if stored is not None])
+        pick = self.pick
+        if type(pick) is Picker and pick.wanted == "String":  # the ids of an include
+            return dumps([item for item in items if isinstance(item, str)])
+        return dumps([stored for stored in map(pick, items) if stored is not None])

@@ -11,6 +11,7 @@ as a ``StorageError`` that says what to do. What the tables mean is not this mod
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 import weakref
@@ -43,6 +44,9 @@ _INLINE_PAGES: Final = 16_000
 """A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
 _WRITER_CACHE_KIB: Final = 16_384
 """A transaction of some thousand objects stays within it; beyond it, pages go to the WAL more than once."""
+_READER_MAP_BYTES: Final = 0x7FFF0000
+"""Of the file so much is read as memory, the most that SQLite allows: no copy of a page and no call of the system for
+one that the cache lost to a commit. Windows cannot shorten a file that is mapped, which a compaction has to."""
 _ADVICE: Final[dict[type[Exception], str]] = {
     apsw.NotADBError: "it is not a parsekit database; give the path of one, or of a file that does not exist yet",
     apsw.ReadOnlyError: "it is read-only; make the file and its folder writable, or open it with read_only=True",
@@ -154,6 +158,8 @@ class Database:
         with self._connections_lock:
             self._connections.add(connection)
         connection.set_busy_timeout(self._busy_timeout_ms)
+        # without it SQLite plans an ordered statement anew whenever a bound value changes
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         if self._register is not None:
             self._register(connection)
         return connection
@@ -236,6 +242,8 @@ class Database:
             )
         try:
             connection = self._connect(writable=False)
+            if sys.platform != "win32":
+                connection.pragma("mmap_size", _READER_MAP_BYTES)
         except apsw.Error as error:
             raise storage_error(self.place, error) from error
         self._local.reader = self._local.current = connection

@@ -1,7 +1,8 @@
 """``$group`` by one column, as SQL: how many, sum, average, least and greatest of each group.
 
 What a pipeline board asks. Only groupings whose answer is the one of ``query.aggregate`` come here: keys and arguments
-are single columns of scalar types. Groups come in the order in which their first objects were inserted.
+are single columns of scalar types. Groups come in the order of their stored key, which an index by the key gives for
+nothing; MongoDB promises none.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final, final
 from parsekit import attrs
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanQuery
-from parsekit.storage.layout import RID_COLUMN, ClassLayout
+from parsekit.storage.layout import ClassLayout
 from parsekit.values import Value
 
 __all__ = ["KEY_TYPES", "GroupTerm", "Grouping", "can_group", "decode_group"]
@@ -78,8 +79,8 @@ def group_nodes(compiler: Any, layout: ClassLayout, plan: PlanQuery, grouping: G
             parts.append(exp.Count(this=exp.Star()))
         else:
             parts.append(nodes.call(term.function, nodes.column(layout.columns[term.key].name, alias)))
-    first = exp.Ordered(this=nodes.call("min", nodes.column(RID_COLUMN, alias)), nulls_first=True)
-    select = nodes.select(parts, nodes.table(layout.table, alias), where, order=[first] if groups else ())
+    order = [exp.Ordered(this=group.copy(), nulls_first=True) for group in groups]
+    select = nodes.select(parts, nodes.table(layout.table, alias), where, order=order)
     if groups:
         select.set("group", exp.Group(expressions=groups))
     else:

