@@ -141,12 +141,17 @@ def _general(where: Node, rules: Dialect, keys: frozenset[str]) -> list[Place]:
         if isinstance(part, Or) and len(part.children) <= _MOST_ENTRIES:
             several = [_place(child, rules, keys) for child in part.children]
             if several and all(map(_narrows, several)):
-                shared = [
-                    attrs.evolve(item, layout=attrs.evolve(item.layout, kinds=None, is_shared=True))
-                    for item in several
-                ]
-                return list(dict.fromkeys(shared))
+                return _shared(several)
     return [place]
+
+
+def _shared(places: list[Place]) -> list[Place]:
+    """The places of a disjunction's members, in tables of their own; no table has the group at a bound twice."""
+    values: dict[tuple[Layout, Any], dict[tuple[Any, ...], None]] = {}
+    for place in places:
+        layout = attrs.evolve(place.layout, kinds=None, is_shared=True)
+        values.setdefault((layout, place.bound), {}).update(dict.fromkeys(place.values))
+    return [Place(layout, tuple(found), bound) for (layout, bound), found in values.items()]
 
 
 def _narrows(place: Place) -> bool:

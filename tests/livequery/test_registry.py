@@ -12,7 +12,7 @@ from parsekit.livequery.conditions import live_predicate, settled
 from parsekit.livequery.diffs import diff_lists
 from parsekit.livequery.groups import Group
 from parsekit.livequery.registry import ClassIndex
-from parsekit.query.ast import And, Constraint
+from parsekit.query.ast import And, Constraint, Or
 from parsekit.query.dialect import Dialect
 from tests.strategies_queries import things, trees
 
@@ -26,6 +26,13 @@ ranges = bounds | st.builds(lambda a, b: And((a, b)), bounds, texts) | st.builds
     lambda low, high, key: And((Constraint(key, "$gte", low), Constraint(key, "$lt", high))),
     numbers, numbers, st.sampled_from(["n", "a"]),
 )  # fmt: skip
+
+
+members = st.builds(
+    Constraint, st.sampled_from(["n", "a"]), st.just("$in"), st.lists(st.integers(0, 3), min_size=1)
+)
+points = st.builds(Constraint, st.sampled_from(["n", "a"]), st.just("$eq"), st.integers(0, 3))
+disjunctions = st.lists(ranges | members | points, min_size=2, max_size=4).map(lambda parts: Or(tuple(parts)))
 
 
 def _group(index: ClassIndex, where: Any, rules: Dialect) -> Group:
@@ -54,7 +61,7 @@ def _check(index: ClassIndex, groups: list[Group], before: Any, after: Any) -> N
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.one_of(trees, ranges), min_size=1, max_size=8),
+    st.lists(st.one_of(trees, ranges, disjunctions), min_size=1, max_size=8),
     st.lists(things(), min_size=1, max_size=3),
     st.sampled_from([Dialect.SERVER, Dialect.LIVE_MATCHER]),
 )
