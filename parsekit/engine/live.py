@@ -28,7 +28,7 @@ from parsekit.livequery.conditions import dependencies, settled
 from parsekit.livequery.dispatcher import Dispatcher
 from parsekit.livequery.events import Event, Fields, Occurrence
 from parsekit.livequery.explain import Arrival, explain_arrival
-from parsekit.livequery.groups import Subscriber, simple_key
+from parsekit.livequery.groups import SimpleKey, Subscriber, simple_key
 from parsekit.livequery.images import Transition, change_transition, journal_transitions
 from parsekit.livequery.observed import ObservedGroups, ObservedList
 from parsekit.livequery.resume import replayed
@@ -56,7 +56,7 @@ _UNGROUPABLE: Final = frozenset({"Array", "Object", "Relation", "GeoPoint", "Pol
 
 
 @final
-@attrs.frozen(slots=True)
+@attrs.define(slots=True, eq=False)
 class _Checked:
     """A query that may be subscribed to: its settled conditions and what is known of them."""
 
@@ -64,6 +64,7 @@ class _Checked:
     operation: Operation
     access: Access
     depends: frozenset[str]
+    simple: SimpleKey | None = None
 
 
 @final
@@ -193,8 +194,13 @@ class LiveQueries:
         operation = read_operation(state)
         reading = engine.view(binding.principal).reading(state.class_name, operation)
         access = reading.access
-        if not reading.unusable and not state.order and self._is_plain(state):
-            return _Checked(state.where, operation, access, _NOTHING)
+        simple = simple_key(state.where)
+        if (
+            simple is not None
+            and not (reading.unusable or state.order)
+            and self._is_plain(state.class_name, simple)
+        ):
+            return _Checked(state.where, operation, access, _NOTHING, simple)
         if rules == Dialect.SERVER:
             described = engine.schema.get(state.class_name)
             fields = {} if described is None else described.fields
@@ -205,18 +211,11 @@ class LiveQueries:
         depends = dependencies(attrs.evolve(state, where=where), self._relation_target, self._target)
         return _Checked(where, operation, access, depends)
 
-    def _is_plain(self, state: QueryState) -> bool:
-        """Whether a query compares fields with scalars only, which no type of a field refuses, and no relations."""
-        simple = simple_key(state.where)
-        described = self._engine.schema.get(state.class_name)
-        if simple is None or described is None:
-            return simple is not None
-        fields = described.fields
-        for key, *_ in simple:
-            field = fields.get(str(key).partition(".")[0])
-            if field is not None and field.type == "Relation":
-                return False
-        return True
+    def _is_plain(self, class_name: str, simple: SimpleKey) -> bool:
+        """Whether comparisons with scalars, which no type of a field refuses, are of no relation."""
+        layout = self._engine.store.catalog.layout(class_name)
+        relations = None if layout is None else layout.relations
+        return not relations or all(key.partition(".")[0] not in relations for key, *_ in simple)
 
     def _target(self, class_name: str, key: str) -> str | None:
         described = self._engine.schema.get(class_name)
@@ -230,7 +229,7 @@ class LiveQueries:
 
     def _join(self, subscriber: Subscriber, checked: _Checked) -> None:
         """Deliver to ``subscriber`` what is committed after ``position``."""
-        self._dispatcher.add(subscriber, checked.where, checked.operation, checked.depends)
+        self._dispatcher.add(subscriber, checked.where, checked.operation, checked.depends, checked.simple)
 
     def _listen(self) -> None:
         if self._listening:
