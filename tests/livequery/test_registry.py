@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 from hypothesis import given, settings
@@ -92,3 +93,26 @@ def test_a_diff_leads_from_the_old_list_to_the_new_one(old: list[int], new: list
     assert bool(diff) == (old != new)
     assert len(diff.removed) == len(set(old) - set(new))
     assert len(diff.inserted) == len(set(new) - set(old))
+
+
+@given(
+    st.permutations(range(6)),
+    st.permutations(range(6)),
+    st.sets(st.integers(0, 5)),
+    st.sets(st.integers(0, 5)),
+)
+def test_no_diff_moves_fewer(one: list[int], other: list[int], gone: set[int], come: set[int]) -> None:
+    """Of all choices of what stays where it is, the diff takes a largest one."""
+    old = [item for item in one if item not in come]
+    new = [item for item in other if item not in gone]
+    both = [item for item in old if item in new]
+    diff = diff_lists(old, new, lambda before, after: False, 1)
+    fewest = next(
+        count
+        for count in range(len(both) + 1)
+        for moved in combinations(both, count)
+        if [item for item in both if item not in moved]
+        == [item for item in new if item in both and item not in moved]
+    )
+    assert diff.apply(old) == new
+    assert len(diff.moved) == fewest
