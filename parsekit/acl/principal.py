@@ -36,7 +36,7 @@ def is_reserved_user_id(user_id: str) -> bool:
 
 
 @final
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, cache_hash=True)
 class Principal:
     """Under whom an operation runs. Make one with a constructor such as ``Principal.user("aU1")``.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, final
 
 from parsekit import attrs
@@ -27,7 +27,7 @@ from parsekit.livequery.conditions import dependencies, settled
 from parsekit.livequery.dispatcher import Dispatcher
 from parsekit.livequery.events import Event, Fields, Occurrence
 from parsekit.livequery.explain import Arrival, explain_arrival
-from parsekit.livequery.groups import Subscriber, simple_key
+from parsekit.livequery.groups import SimpleKey, Subscriber, simple_key
 from parsekit.livequery.images import Transition, change_transition, journal_transitions
 from parsekit.livequery.observed import ObservedGroups, ObservedList
 from parsekit.livequery.resume import replayed
@@ -50,13 +50,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveQueries"]
 
-_ATTEMPTS: Final = 100
 _NOTHING: Final[frozenset[str]] = frozenset()
 _UNGROUPABLE: Final = frozenset({"Array", "Object", "Relation", "GeoPoint", "Polygon", "File"})
 
 
 @final
-@attrs.frozen(slots=True)
+@attrs.define(slots=True, eq=False)
 class _Checked:
     """A query that may be subscribed to: its settled conditions and what is known of them."""
 
@@ -64,6 +63,7 @@ class _Checked:
     operation: Operation
     access: Access
     depends: frozenset[str]
+    simple: SimpleKey | None = None
 
 
 @final
@@ -82,6 +82,7 @@ class LiveQueries:
         self._listening = False
         self._watch: FileWatch | None = None
         self._closed = False
+        self._held = False
         self.position = 0
         """The journal number up to which changes have been matched."""
 
@@ -109,10 +110,17 @@ class LiveQueries:
             subscription: Subscription[Any] = Subscription(
                 self, binding, state, kind=kind, watch=tuple(watch), capacity=capacity
             )
-            self._join(subscription, checked)
-            subscription.begin(self.position)
-            if resume_from is not None and resume_from != self.position:
-                self._resume(subscription, checked, resume_from)
+            self._listen()
+            if resume_from is None and not checked.depends:
+                self._advance()
+                subscription.begin(self.position)
+                self._join(subscription, checked)
+                return subscription
+            with self._still():
+                subscription.begin(self.position)
+                if resume_from is not None and resume_from != self.position:
+                    self._resume(subscription, checked, resume_from)
+                self._join(subscription, checked)
         return subscription
 
     def observe(
@@ -123,18 +131,18 @@ class LiveQueries:
             return self._engine.local_datastore.live.observe(state, binding, kind)
 
         def find() -> tuple[list[Any], int]:
-            with self._lock:
-                for _ in range(_ATTEMPTS):
-                    position = self._advance()
-                    objects = self._engine.find_objects(state, binding.principal, kind)
-                    if self._last_sequence() == position:
-                        break
-                return objects, position
+            if self._engine.store.database.in_write:
+                raise EngineError("observe: inside a transaction; take what changed when it has ended")
+            with self._lock, self._still():
+                return self._engine.find_objects(state, binding.principal, kind), self.position
 
         observed: ObservedList[Any] = ObservedList(binding, state, self.leave, find, fields_of)
         with self._lock:
-            self._join(observed, self._check(state, binding))
-            observed.begin()
+            checked = self._check(state, binding)
+            self._listen()
+            with self._still():
+                observed.begin()
+                self._join(observed, checked)
         return observed
 
     def observe_groups(
@@ -153,15 +161,13 @@ class LiveQueries:
         with self._lock:
             checked = self._check(state, binding)
             check_keys(checked.access, [group_by] if sum_of is None else [group_by, sum_of], "group by")
-            for _ in range(_ATTEMPTS):
+            self._listen()
+            with self._still():
+                whole = attrs.evolve(state, keys=None, exclude_keys=())
+                for obj in self._reader.find(whole, binding.principal):
+                    groups.put(str(obj.object_id), fields_of(obj))
+                groups.begin(self.position)
                 self._join(groups, checked)
-                found = self._reader.find(attrs.evolve(state, keys=None, exclude_keys=()), binding.principal)
-                if self._last_sequence() == self.position:
-                    break
-                self._dispatcher.remove(groups)
-            for obj in found:
-                groups.put(str(obj.object_id), fields_of(obj))
-            groups.begin(self.position)
         return groups
 
     def _check(
@@ -187,8 +193,13 @@ class LiveQueries:
         operation = read_operation(state)
         reading = engine.view(binding.principal).reading(state.class_name, operation)
         access = reading.access
-        if not reading.unusable and not state.order and self._is_plain(state):
-            return _Checked(state.where, operation, access, _NOTHING)
+        simple = simple_key(state.where)
+        if (
+            simple is not None
+            and not (reading.unusable or state.order)
+            and self._is_plain(state.class_name, simple)
+        ):
+            return _Checked(state.where, operation, access, _NOTHING, simple)
         if rules == Dialect.SERVER:
             described = engine.schema.get(state.class_name)
             fields = {} if described is None else described.fields
@@ -199,18 +210,11 @@ class LiveQueries:
         depends = dependencies(attrs.evolve(state, where=where), self._relation_target, self._target)
         return _Checked(where, operation, access, depends)
 
-    def _is_plain(self, state: QueryState) -> bool:
-        """Whether a query compares fields with scalars only, which no type of a field refuses, and no relations."""
-        simple = simple_key(state.where)
-        described = self._engine.schema.get(state.class_name)
-        if simple is None or described is None:
-            return simple is not None
-        fields = described.fields
-        for key, *_ in simple:
-            field = fields.get(str(key).partition(".")[0])
-            if field is not None and field.type == "Relation":
-                return False
-        return True
+    def _is_plain(self, class_name: str, simple: SimpleKey) -> bool:
+        """Whether comparisons with scalars, which no type of a field refuses, are of no relation."""
+        layout = self._engine.store.catalog.layout(class_name)
+        relations = None if layout is None else layout.relations
+        return not relations or all(key.partition(".")[0] not in relations for key, *_ in simple)
 
     def _target(self, class_name: str, key: str) -> str | None:
         described = self._engine.schema.get(class_name)
@@ -224,14 +228,7 @@ class LiveQueries:
 
     def _join(self, subscriber: Subscriber, checked: _Checked) -> None:
         """Deliver to ``subscriber`` what is committed after ``position``."""
-        self._listen()
-        for _ in range(_ATTEMPTS):
-            position = self._advance()
-            self._dispatcher.add(subscriber, checked.where, checked.operation, checked.depends)
-            if not checked.depends or self._last_sequence() == position:
-                return
-            self._dispatcher.remove(subscriber)  # a commit came between, and its sub-queries may have seen it
-        raise EngineError("subscribe: other processes commit without a pause; try again")
+        self._dispatcher.add(subscriber, checked.where, checked.operation, checked.depends, checked.simple)
 
     def _listen(self) -> None:
         if self._listening:
@@ -252,7 +249,9 @@ class LiveQueries:
         """The changes of one transaction of this process."""
         with self._lock:
             fresh = [change for change in changes if change.sequence > self.position]
-            if not fresh:
+            if (
+                not fresh or self._held
+            ):  # what a hook writes while a result is read is read from the journal later
                 return
             last = fresh[-1].sequence
             if not len(self._dispatcher):
@@ -278,17 +277,33 @@ class LiveQueries:
             if not self._closed:
                 self._advance()
 
-    def _advance(self) -> int:
-        """Match everything that is committed by now; the position reached."""
-        if not self._shared and self._engine.outbox.last_sequence == self.position:
-            return self.position  # nobody else writes, and all of ours was matched
-        last = self._last_sequence()
+    def _advance(self) -> None:
+        """Match everything that is committed by now, up to ``position``."""
+        if self._shared or self._engine.outbox.last_sequence != self.position:
+            self._match_until(self._last_sequence())
+        # else nobody else writes, and all of ours was matched
+
+    def _match_until(self, last: int) -> None:
         if last > self.position:
             if len(self._dispatcher):
                 self._read_journal(last)
             else:
                 self.position = last
-        return self.position
+
+    @contextlib.contextmanager
+    def _still(self) -> Iterator[None]:
+        """One state of the database to read from, up to which all is matched, however fast others commit."""
+        if self._held:
+            yield
+            return
+        self._held = True
+        try:
+            with self._engine.store.snapshot():
+                self._match_until(self._last_sequence())
+                yield
+        finally:
+            self._held = False
+            self._advance()
 
     def _last_sequence(self) -> int:
         return journal.last_sequence(self._engine.store.database.reader())

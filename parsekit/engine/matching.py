@@ -14,7 +14,6 @@ Not said here: what the dialect means (``query.dialect``, ``query.matcher``), ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, final
 
 from parsekit import attrs
@@ -179,8 +178,7 @@ class DialectReads:
             return
         shape, values = division.shape("find")
         with self._store.stream(shape, values, division.ids, state.skip) as (compiled, rows):
-            iterator = iter(rows)
-            while batch := list(islice(iterator, batch_size)):
+            while batch := rows.take(batch_size):
                 found = self._hydrated(division, compiled, batch, kind)
                 self._include(found, state, division.asking.view)
                 yield from found

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from parsekit import attrs
@@ -181,8 +180,7 @@ class ReadPath:
         state = with_all_includes(state, asking.layout)
         shape, values = self._stream_shape(state, asking)
         with self._store.stream(shape, values, asking.view.ids, state.skip) as (compiled, rows):
-            iterator = iter(rows)
-            while batch := list(islice(iterator, batch_size)):
+            while batch := rows.take(batch_size):
                 yield from self.objects(state, compiled, batch, asking, kind, hooks)
 
     def _stream_shape(self, state: QueryState, asking: Asking) -> tuple[Shape, list[Value]]:

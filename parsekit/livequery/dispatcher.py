@@ -18,18 +18,18 @@ The dispatcher reads nothing itself: ``Reader`` is what it asks of the engine. I
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, final
 
 from parsekit import attrs
 from parsekit.errors import ParseError
 from parsekit.livequery.conditions import live_predicate
 from parsekit.livequery.dependents import Dependent
 from parsekit.livequery.events import Fields, Occurrence, kind_of_event
-from parsekit.livequery.groups import Audience, Group, Subscriber
+from parsekit.livequery.groups import Audience, Group, SimpleKey, Subscriber
 from parsekit.livequery.images import Transition
 from parsekit.livequery.registry import ClassIndex
 from parsekit.livequery.rights import Rights
-from parsekit.livequery.showing import Showing
+from parsekit.livequery.showing import Showing, Told
 from parsekit.livequery.viewers import NOBODY, Viewers
 from parsekit.query.ast import ALWAYS
 from parsekit.query.dialect import Dialect
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher", "Reader"]
 
-_FEW: Final = 6
+_Asking: TypeAlias = "tuple[str, Operation, Principal]"
+"""Who asks for what of a class."""
+
 _VERDICTS: Final[dict[str, tuple[bool, bool]]] = {
     "both": (True, True),
     "before": (True, False),
@@ -74,14 +76,6 @@ class Reader(Protocol):
 
 
 @final
-@attrs.frozen(slots=True)
-class _RightsKey:
-    principal: Principal
-    class_name: str
-    operation: Operation
-
-
-@final
 class Dispatcher:
     """Everybody who subscribed, and how changes reach them. One per engine."""
 
@@ -90,9 +84,9 @@ class Dispatcher:
         self._indexes: dict[str, ClassIndex] = {}
         self._dependents: dict[str, dict[str, Dependent]] = {}
         self._depending: dict[str, dict[Dependent, None]] = {}
-        self._rights: dict[_RightsKey, Rights] = {}
+        self._rights: dict[_Asking, Rights] = {}
         self._holders: dict[Rights, dict[Audience, None]] = {}
-        self._keys: dict[Rights, _RightsKey] = {}
+        self._keys: dict[Rights, _Asking] = {}
         self._viewers: dict[str, Viewers] = {}
         self._audiences: dict[Subscriber, Audience] = {}
         self._buffer: dict[Subscriber, list[Occurrence]] | None = None
@@ -104,39 +98,43 @@ class Dispatcher:
     # -- who listens -----------------------------------------------------------------------------
 
     def add(
-        self, subscription: Subscriber, where: Node, operation: Operation, depends: frozenset[str]
+        self,
+        subscription: Subscriber,
+        where: Node,
+        operation: Operation,
+        depends: frozenset[str],
+        simple: SimpleKey | None = None,
     ) -> None:
         """Deliver to ``subscription`` from now on; ``where`` are its settled conditions.
+
+        ``simple`` is ``simple_key(where)`` where that is known.
 
         Raises:
             ParseError: the conditions do not compile, or a sub-query is refused.
         """
-        class_name, principal = subscription.state.class_name, subscription.principal
-        key = _RightsKey(principal, class_name, operation)
-        rights = self._rights.get(key)
-        if rights is None:
-            rights = self._reader.rights(principal, class_name, operation)
-        place: Group | Dependent
+        state, principal = subscription.state, subscription.principal
+        class_name = state.class_name
+        key = (class_name, operation, principal)
+        known = self._rights.get(key)
+        rights = self._reader.rights(principal, class_name, operation) if known is None else known
         if depends:
-            place = self._dependent(subscription.state, where, rights, depends)
-            audience = place.audience
+            audience = self._dependent(state, where, rights, depends).audience
         else:
-            place = self._group(subscription.state.dialect or Dialect.SERVER, class_name, where)
-            found = place.audiences.get(rights)
-            audience = place.audiences[rights] = Audience(rights, place) if found is None else found
-        if key not in self._rights:
+            index = self._indexes.get(class_name)
+            if index is None:
+                index = self._indexes[class_name] = ClassIndex()
+            group = index.group(class_name, where, state.dialect or Dialect.SERVER, simple)
+            found = group.audiences.get(rights)
+            audience = group.audiences[rights] = Audience(rights, group) if found is None else found
+        if known is None:
             self._rights[key], self._keys[rights] = rights, key
             self._holders[rights] = {}
             self._viewers.setdefault(class_name, Viewers()).add(rights)
         self._holders[rights][audience] = None
         audience.subscriptions.append(subscription)
+        if subscription.watch or subscription.projection is not None:
+            audience.is_plain = False
         self._audiences[subscription] = audience
-
-    def _group(self, rules: Dialect, class_name: str, where: Node) -> Group:
-        index = self._indexes.get(class_name)
-        if index is None:
-            index = self._indexes[class_name] = ClassIndex()
-        return index.group(class_name, where, rules)
 
     def _dependent(
         self, state: QueryState, where: Node, rights: Rights, depends: frozenset[str]
@@ -218,14 +216,15 @@ class Dispatcher:
         """Ask for all rights anew; the audiences whose rights are others now."""
         renewed: dict[Audience, Group | Dependent] = {}
         for key, old in list(self._rights.items()):
-            new = self._reader.rights(key.principal, key.class_name, key.operation)
+            class_name, operation, principal = key
+            new = self._reader.rights(principal, class_name, operation)
             if new.same_as(old):
                 continue
             self._rights[key] = new
             self._keys[new] = self._keys.pop(old)
             self._holders[new] = self._holders.pop(old)
-            self._viewers[key.class_name].discard(old)
-            self._viewers[key.class_name].add(new)
+            self._viewers[class_name].discard(old)
+            self._viewers[class_name].add(new)
             for audience in self._holders[new]:
                 place: Group | Dependent = audience.place
                 audience.previous, audience.rights = old, new
@@ -286,13 +285,23 @@ class Dispatcher:
         saw = showing.viewers_before(viewers) if was else NOBODY
         sees = showing.viewers_after(viewers) if holds else NOBODY
         known = sees if saw is sees else saw | sees
+        told = Told(showing, saw, sees)
+        steady = self._buffer is None
         for group in groups:
             audiences = group.audiences
-            # few at a time are asked one by one, many by their common members
-            common = audiences if len(audiences) < _FEW else known.intersection(audiences)
+            # where the class has fewer who know of the object than the group has members, these are looked up instead
+            common = audiences if len(audiences) <= len(known) else [one for one in known if one in audiences]
             for rights in common:
-                if rights in known:
-                    self._tell(audiences[rights], showing, rights in saw, rights in sees, rights)
+                occurrence = told[rights] if rights in known else None
+                if occurrence is None:
+                    continue
+                audience = audiences[rights]
+                if not (steady and audience.is_plain):
+                    self._tell(audience, showing, rights in saw, rights in sees, rights)
+                    continue
+                for subscription in audience.subscriptions:
+                    if not subscription.deliver(occurrence):
+                        self._dead.append(subscription)
 
     def _match_each(self, group: Group, showing: Showing, was: bool, holds: bool, *, first: bool) -> None:
         """As ``_match`` where somebody's rights are changing: the first change of an object is seen with the old."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Protocol, final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, final
 
 from parsekit.livequery.events import Occurrence
 from parsekit.livequery.rights import Rights
 from parsekit.livequery.showing import Projection
-from parsekit.query.ast import And, Constraint, Node, constraints_of
+from parsekit.query.ast import And, Constraint, Node
 from parsekit.query.dialect import Dialect
 from parsekit.query.matcher import Predicate, compile_predicate
 from parsekit.values import Pointer, Value
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parsekit.acl.principal import Principal
     from parsekit.query.state import QueryState
 
-__all__ = ["Audience", "Group", "Subscriber", "simple_key"]
+__all__ = ["Audience", "Group", "SimpleKey", "Subscriber", "simple_key"]
 
 
 class Subscriber(Protocol):
@@ -50,31 +50,31 @@ class Subscriber(Protocol):
 class Audience:
     """The subscriptions of one principal in a group. ``previous`` are the rights before the changes at hand.
 
-    ``place`` is the group, or the query with conditions on other objects (``dependents``).
+    ``place`` is the group, or the query with conditions on other objects (``dependents``). ``is_plain``: nobody in it
+    watches or selects keys, so that all have the same events.
     """
 
-    __slots__ = ("place", "previous", "rights", "subscriptions")
+    __slots__ = ("is_plain", "place", "previous", "rights", "subscriptions")
 
     def __init__(self, rights: Rights, place: Any) -> None:
         self.place = place
         self.rights = rights
         self.previous = rights
         self.subscriptions: list[Subscriber] = []
+        self.is_plain = True
 
 
 @final
 class Group:
-    """Equal conditions on one class, and who subscribed to them. ``keys`` are the fields that they look at."""
+    """Equal conditions on one class, and who subscribed to them."""
 
-    __slots__ = ("audiences", "class_name", "key", "keys", "predicate", "rules", "where")
+    __slots__ = ("audiences", "class_name", "key", "predicate", "rules", "where")
 
     def __init__(self, key: Hashable, class_name: str, where: Node, rules: Dialect) -> None:
         self.key = key
         self.class_name = class_name
         self.where = where
         self.rules = rules
-        first = (leaf.key.partition(".")[0] for leaf in constraints_of(where))
-        self.keys = frozenset([_ALIASES.get(key, key) for key in first])
         self.predicate: Predicate = self._compiling
         self.audiences: dict[Rights, Audience] = {}
 
@@ -87,12 +87,14 @@ class Group:
         return self.predicate(fields)
 
 
-_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
+SimpleKey: TypeAlias = frozenset[tuple[str, str, type, Any]]
+"""Key, operator, class and value of each of some comparisons with scalars, all of which hold."""
+
 _SIMPLE: Final = frozenset({"$eq", "$ne", "$lt", "$lte", "$gt", "$gte"})
 _SCALARS: Final = frozenset({str, int, float, bool, datetime, Pointer})
 
 
-def simple_key(where: Node) -> frozenset[tuple[object, ...]] | None:
+def simple_key(where: Node) -> SimpleKey | None:
     """What tells simple conditions (comparisons with scalars, all of which hold) from others; ``None`` for the rest.
 
     Equal for equal conditions in any order; 1 and True are different.
@@ -103,7 +105,8 @@ def simple_key(where: Node) -> frozenset[tuple[object, ...]] | None:
         if leaf.__class__ is not Constraint or leaf.op not in _SIMPLE:
             return None
         argument = leaf.argument
-        if argument.__class__ not in _SCALARS:
+        kind = argument.__class__
+        if kind not in _SCALARS:
             return None
-        parts.append((leaf.key, leaf.op, argument.__class__, argument))
+        parts.append((leaf.key, leaf.op, kind, argument))
     return frozenset(parts)

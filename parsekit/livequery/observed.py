@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, final
 
 from parsekit import attrs
 from parsekit._context import CURRENT, Binding
-from parsekit.errors import EngineError
+from parsekit.errors import EngineError, ParseError
 from parsekit.livequery.diffs import ListDiff, diff_lists
 from parsekit.livequery.events import Occurrence
 
@@ -116,6 +116,7 @@ class _Observed(Generic[S]):
 
         Raises:
             ParseError: the principal may no longer ask the query.
+            EngineError: it is a list, and a transaction is under way.
         """
         with self._changed:
             if not self._dirty and timeout != 0:
@@ -126,7 +127,13 @@ class _Observed(Generic[S]):
                     raise failure
                 return None
             self._dirty = False
-        return self._take()
+        try:
+            return self._take()
+        except ParseError:
+            raise  # nothing to be had before the next change
+        except BaseException:
+            self._dirty = True
+            raise
 
     def __iter__(self) -> Iterator[S]:
         """One step of changes after another; ends when closed. Raises as ``next`` does."""

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias, final
 
 from parsekit import attrs
 from parsekit.livequery.spans import Interval
-from parsekit.query.ast import And, Constraint, Node, Or
+from parsekit.query.ast import And, Constraint, Node, Or, constraints_of
 from parsekit.query.dialect import Dialect
 from parsekit.query.paths import stored_form
 from parsekit.values import Pointer, Value
@@ -32,6 +32,7 @@ KINDS: Final[dict[type, str]] = {
     datetime: "date",
     Pointer: "pointer",
 }
+_ALIASES: Final = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
 ORDERED: Final = frozenset({"number", "string", "date"})
 
 Signature: TypeAlias = tuple[str, ...]
@@ -101,20 +102,26 @@ class Placing:
     def __init__(self) -> None:
         self._recipes: dict[_Shape, _Recipe] = {}
 
-    def places_of(self, where: Node, rules: Dialect, keys: frozenset[str]) -> list[Place]:
-        """The places of conditions that look at ``keys``; one of an empty layout when nothing can be looked up."""
-        leaves: Any = where.children if isinstance(where, And) else (where,)
+    def places_of(self, where: Node, rules: Dialect) -> list[Place]:
+        """The places of conditions; one of an empty layout when nothing can be looked up."""
+        leaves: Any = where.children if where.__class__ is And else (where,)
         if rules is not Dialect.SERVER or not all(leaf.__class__ is Constraint for leaf in leaves):
-            return _general(where, rules, keys)
+            return _general(where, rules, _keys_of(where))
         shape = tuple([(leaf.key, leaf.op, leaf.argument.__class__) for leaf in leaves])
         recipe = self._recipes.get(shape)
         place = None if recipe is None else recipe.place(leaves)
         if place is not None:
             return [place]
-        places = _general(where, rules, keys)
+        places = _general(where, rules, _keys_of(where))
         if len(places) == 1 and places[0].layout.kinds is not None:
             self._recipes[shape] = _recipe(places[0].layout, leaves)
         return places
+
+
+def _keys_of(where: Node) -> frozenset[str]:
+    """The fields that conditions look at."""
+    first = (leaf.key.partition(".")[0] for leaf in constraints_of(where))
+    return frozenset([_ALIASES.get(key, key) for key in first])
 
 
 def _recipe(layout: Layout, leaves: tuple[Constraint, ...]) -> _Recipe:
@@ -140,12 +147,17 @@ def _general(where: Node, rules: Dialect, keys: frozenset[str]) -> list[Place]:
         if isinstance(part, Or) and len(part.children) <= _MOST_ENTRIES:
             several = [_place(child, rules, keys) for child in part.children]
             if several and all(map(_narrows, several)):
-                shared = [
-                    attrs.evolve(item, layout=attrs.evolve(item.layout, kinds=None, is_shared=True))
-                    for item in several
-                ]
-                return list(dict.fromkeys(shared))
+                return _shared(several)
     return [place]
+
+
+def _shared(places: list[Place]) -> list[Place]:
+    """The places of a disjunction's members, in tables of their own; no table has the group at a bound twice."""
+    values: dict[tuple[Layout, Any], dict[tuple[Any, ...], None]] = {}
+    for place in places:
+        layout = attrs.evolve(place.layout, kinds=None, is_shared=True)
+        values.setdefault((layout, place.bound), {}).update(dict.fromkeys(place.values))
+    return [Place(layout, tuple(found), bound) for (layout, bound), found in values.items()]
 
 
 def _narrows(place: Place) -> bool:

@@ -22,7 +22,7 @@ from datetime import datetime
 from itertools import product
 from typing import Any, Final, Literal, TypeAlias, final
 
-from parsekit.livequery.groups import Group, simple_key
+from parsekit.livequery.groups import Group, SimpleKey, simple_key
 from parsekit.livequery.places import ABOVE, BETWEEN, KINDS, ORDERED, SCALARS, Layout, Place, Placing, Span
 from parsekit.livequery.spans import Bounds, Grid, is_number_exact
 from parsekit.query.ast import Node
@@ -185,12 +185,15 @@ class ClassIndex:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def group(self, class_name: str, where: Node, rules: Dialect = Dialect.SERVER) -> Group:
+    def group(
+        self, class_name: str, where: Node, rules: Dialect = Dialect.SERVER, simple: SimpleKey | None = None
+    ) -> Group:
         """The group of the (settled) conditions, made and indexed when it is the first of its kind.
 
-        Raises ``ParseError`` when the conditions do not compile.
+        ``simple`` is ``simple_key(where)`` if that is known. Raises ``ParseError`` when the conditions do not compile.
         """
-        simple = simple_key(where)
+        if simple is None:
+            simple = simple_key(where)
         # not the tree itself: it may hold what does not hash, and 1 equals True there
         key = (rules.name, repr(where) if simple is None else simple)
         group = self._groups.get(key)
@@ -199,7 +202,7 @@ class ClassIndex:
             if simple is None:
                 group.compile()
             self._groups[key] = group
-            places = self._places[group] = self._placing.places_of(where, rules, group.keys)
+            places = self._places[group] = self._placing.places_of(where, rules)
             for place in places:
                 table = self._tables.get(place.layout)
                 if table is None:

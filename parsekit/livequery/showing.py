@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final, TypeAlias, final
 
-from parsekit.livequery.events import EventKind, Fields, Occurrence
+from parsekit.livequery.events import EventKind, Fields, Occurrence, kind_of_event
 from parsekit.livequery.images import Transition
 from parsekit.livequery.rights import Rights, readers_of
 from parsekit.livequery.viewers import NOBODY, Seeing, Viewers
 from parsekit.query.paths import fan_out
 from parsekit.values import MISSING, Missing, Value
 
-__all__ = ["Projection", "Showing", "projection_of"]
+__all__ = ["Projection", "Showing", "Told", "projection_of"]
 
 Projection: TypeAlias = tuple[frozenset[str] | None, frozenset[str]]
 """The keys to show (``None``: all) and those not to."""
@@ -39,13 +39,17 @@ def _value_at(fields: Fields | None, key: str) -> list[Value | Missing]:
     return fan_out(fields.get(first, MISSING), path)
 
 
+def _same_acl(before: Fields | None, after: Fields | None) -> bool:
+    return before is not None and after is not None and before.get("ACL") is after.get("ACL")
+
+
 @final
 class Showing:
     """One change and the answers given about it so far."""
 
     __slots__ = (
-        "_after_readers", "_before_readers", "_final", "_first", "_made", "_saw", "_sees", "_shown", "_transition",
-        "_updates", "_viewers_after", "_viewers_before",
+        "_after_readers", "_before_readers", "_final", "_first", "_made", "_same_readers", "_saw", "_sees", "_shown",
+        "_transition", "_updates", "_viewers_after", "_viewers_before",
     )  # fmt: skip
 
     def __init__(self, transition: Transition, *, first: bool = True, final: Fields | None = None) -> None:
@@ -55,9 +59,8 @@ class Showing:
         self._first = first
         self._final = None if final is None else (final, readers_of(final))
         self._before_readers = readers_of(transition.before)
-        self._after_readers = (
-            self._before_readers if transition.before is transition.after else readers_of(transition.after)
-        )
+        self._same_readers = _same_acl(transition.before, transition.after)
+        self._after_readers = self._before_readers if self._same_readers else readers_of(transition.after)
         self._viewers_before: Seeing | None = None
         self._viewers_after: Seeing | None = None
         self._saw: dict[Rights, bool] = {}
@@ -127,6 +130,8 @@ class Showing:
     def viewers_after(self, viewers: Viewers) -> Seeing:
         """Those who may see the object as it is, as ``sees`` says of each."""
         known = self._viewers_after
+        if known is None and self._same_readers and self._final is None and viewers.by_acl_alone:
+            known = self._viewers_after = self.viewers_before(viewers)
         if known is None:
             fields = self._transition.after
             known = NOBODY if fields is None else viewers.of(fields, self._after_readers)
@@ -190,3 +195,29 @@ class Showing:
                 shown = {k: v for k, v in shown.items() if (keep is None or k in keep) and k not in drop}
             self._shown[key] = shown
         return shown
+
+
+@final
+class Told(dict[Rights, "Occurrence | None"]):
+    """What each of those hears of a change whose rights stay the same: the event, ``None`` for nothing.
+
+    Worked out when it is first asked for; ``saw`` and ``sees`` are those who saw and see the object in the result.
+    """
+
+    __slots__ = ("_kinds", "_saw", "_sees", "_showing")
+
+    def __init__(self, showing: Showing, saw: Seeing, sees: Seeing) -> None:
+        super().__init__()
+        self._showing, self._saw, self._sees = showing, saw, sees
+        before, after = showing.before, showing.after
+        self._kinds = {
+            (was, holds): kind_of_event(was, holds, before, after)
+            for was in (False, True)
+            for holds in (False, True)
+        }
+
+    def __missing__(self, rights: Rights) -> Occurrence | None:
+        saw = rights in self._saw
+        kind = self._kinds[saw, saw if self._saw is self._sees else rights in self._sees]
+        made = self[rights] = None if kind is None else self._showing.whole(kind, rights, rights)
+        return made

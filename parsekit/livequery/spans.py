@@ -157,7 +157,8 @@ class Grid:
     __slots__ = ("_all", "_cells", "_widths")
 
     def __init__(self) -> None:
-        self._all: dict[Group, None] = {}
+        # how often each stands here: a disjunction may ask for several intervals
+        self._all: dict[Group, int] = {}
         self._cells: dict[tuple[Cell, Ends], _Cell] = {}
         self._widths: dict[tuple[int, Ends], int] = {}
 
@@ -166,7 +167,7 @@ class Grid:
 
     def add(self, interval: Interval, group: Group) -> None:
         """Let ``find`` find a group."""
-        self._all[group] = None
+        self._all[group] = self._all.get(group, 0) + 1
         ends = interval.with_low, interval.with_high
         for cell in interval.cells:
             members = self._cells.setdefault((cell, ends), _Cell())
@@ -177,7 +178,9 @@ class Grid:
 
     def remove(self, interval: Interval, group: Group) -> None:
         """Forget a group."""
-        del self._all[group]
+        self._all[group] -= 1
+        if not self._all[group]:
+            del self._all[group]
         ends = interval.with_low, interval.with_high
         for cell in interval.cells:
             members = self._cells[cell, ends]

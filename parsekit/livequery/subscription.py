@@ -66,9 +66,9 @@ class Subscription(Generic[T]):
     """
 
     __slots__ = (
-        "_attentive", "_binding", "_capacity", "_closed", "_condition", "_error_handlers", "_failure", "_handlers",
-        "_handling", "_queue", "_ready", "_source", "_taken_by", "_thread", "fresh_result", "kind", "projection",
-        "resume_gap", "start", "state", "watch",
+        "_alert", "_attentive", "_binding", "_capacity", "_closed", "_condition", "_error_handlers", "_failure",
+        "_handlers", "_handling", "_queue", "_ready", "_source", "_taken_by", "_thread", "fresh_result", "kind",
+        "projection", "resume_gap", "start", "state", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -97,7 +97,8 @@ class Subscription(Generic[T]):
         self._error_handlers: tuple[Callable[[Exception], Any], ...] = ()
         self._condition: threading.Condition | None = None
         self._ready: Callable[[], object] | None = None
-        self._attentive = False
+        # whether anybody is to be told of an event: one look for the many whom nobody waits for
+        self._alert = self._attentive = False
         self._thread: threading.Thread | None = None
         self._taken_by: str | None = None
         self._closed = False
@@ -166,7 +167,7 @@ class Subscription(Generic[T]):
             if self._handlers is None:
                 self._handlers = {}
             self._handlers.setdefault(kind, []).append(handler)
-            self._attentive = True
+            self._attentive = self._alert = True
             self._ensure_thread()
         return handler
 
@@ -183,7 +184,9 @@ class Subscription(Generic[T]):
 
         It is called in the thread that committed the change, once for each event: it must be quick and may not raise.
         """
-        self._ready = tell
+        with self._changed:
+            self._ready = tell
+            self._alert = True
         if self._queue or self._closed:
             tell()
 
@@ -237,29 +240,33 @@ class Subscription(Generic[T]):
 
     def _wait(self, timeout: float | None) -> None:
         with self._changed:
-            self._attentive = True
+            self._attentive = self._alert = True
             self._changed.wait_for(lambda: bool(self._queue) or self._closed, timeout)
             self._attentive = bool(self._handlers)
+            self._alert = self._attentive or self._ready is not None
 
     # -- delivery: what the dispatcher calls -----------------------------------------------------
 
     def deliver(self, occurrence: Occurrence) -> bool:
         """Queue an event; ``False`` when the queue was full, which closes the subscription."""
         queue = self._queue
-        if self._closed:
-            return False
         if len(queue) >= self._capacity:
-            self.fail(SubscriptionLagged(queue[-1].resume_from if queue else self.start))
+            if not self._closed:
+                self.fail(SubscriptionLagged(queue[-1].resume_from if queue else self.start))
             return False
         queue.append(occurrence)
         # whoever takes sets the flag before it looks at the queue, so that no event is overlooked
+        if self._alert:
+            self._call_attention()
+        return True
+
+    def _call_attention(self) -> None:
         if self._attentive:
             with self._changed:
                 self._ensure_thread()
                 self._changed.notify_all()
         if self._ready is not None:
             self._ready()
-        return True
 
     def catch_up(self, occurrence: Occurrence) -> None:
         """Queue an event of the past, beyond the capacity, which is for what happens from now on."""
@@ -279,6 +286,7 @@ class Subscription(Generic[T]):
         """Queue nothing more; whoever waits is told."""
         with self._changed:
             self._closed = True
+            self._capacity = 0
             if self._handlers or self._error_handlers:
                 self._ensure_thread()
             self._changed.notify_all()

@@ -58,12 +58,18 @@ class Viewers:
                 if not holders:
                     del self._by_id[identity]
 
+    @property
+    def by_acl_alone(self) -> bool:
+        """Whether nothing but an object's ACL decides who may see it."""
+        return not self._conditional
+
     def of(self, fields: Fields, allowed: frozenset[str]) -> Seeing:
         """Who may see the object, whose ACL lets ``allowed`` read it. Not to be changed, nor kept."""
         if PUBLIC in allowed:  # everybody with ids goes by this one, too
             found: Seeing = self._everybody
         else:
-            found = self._unbound.union(*(self._by_id.get(identity, NOBODY) for identity in allowed))
+            by_id = self._by_id
+            found = self._unbound.union(*[by_id[identity] for identity in allowed if identity in by_id])
         if self._conditional:
             found = found | {rights for rights in self._conditional if rights.sees(fields, allowed)}
         return found

@@ -49,7 +49,7 @@ def back_up(database: Database, target: Path, *, overwrite: bool = False) -> Cop
         StorageError: SQLite refused, for instance for want of space; there is no copy then.
     """
     _may_write(target, overwrite=overwrite)
-    with database.extra_reader() as source:
+    with database.extra_reader() as source, database.reading_from(source):
         return _copy(source, target, f"backup to {target}")
 
 

@@ -121,6 +121,8 @@ class Database:
         self._connections_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._owner = 0
+        # which connection of its own a thread reads from, beside the one that every thread has
+        self._apart: dict[int, apsw.Connection] = {}
         self.depth = 0
         """How deep in ``write()`` the thread is that is inside it, 0 for none."""
         self._checkpointer: Checkpointer | None = None
@@ -260,10 +262,10 @@ class Database:
         reader: apsw.Connection | None = getattr(self._local, "reader", None)
 
         def interrupt() -> None:
-            connection = self.writer if self._owner == thread else reader
-            if connection is not None:
-                with contextlib.suppress(apsw.ConnectionClosedError):
-                    connection.interrupt()
+            for connection in (self.writer if self._owner == thread else reader, self._apart.get(thread)):
+                if connection is not None:
+                    with contextlib.suppress(apsw.ConnectionClosedError):
+                        connection.interrupt()
 
         return interrupt
 
@@ -293,6 +295,23 @@ class Database:
             raise storage_error(self.place, error) from error
         finally:
             connection.close(True)
+
+    @contextlib.contextmanager
+    def reading_from(self, connection: apsw.Connection) -> Iterator[None]:
+        """While this thread runs statements of an ``extra_reader``, what ``interrupts`` gave ends these, too.
+
+        Not for longer: whoever walks a result in pieces may do so in several threads, each of which does other things.
+        """
+        thread = threading.get_ident()
+        before = self._apart.get(thread)
+        self._apart[thread] = connection
+        try:
+            yield
+        finally:
+            if before is None:
+                del self._apart[thread]
+            else:
+                self._apart[thread] = before
 
     # -- writing -------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ _GRANTS: Final = "SELECT principal, access, acl FROM _pk_acl_grant"
 
 def check_database(database: Database) -> list[Finding]:
     """``check`` in a snapshot of its own, on a connection of its own. Raises ``StorageError`` when SQLite refuses."""
-    with database.extra_reader() as connection:
+    with database.extra_reader() as connection, database.reading_from(connection):
         connection.execute("BEGIN")
         try:
             return check(connection, load(connection))

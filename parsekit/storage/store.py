@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from parsekit.storage.layout import ClassLayout
     from parsekit.storage.writer import Writer
 
-__all__ = ["NeedsResults", "StaleCatalog", "Store", "TransactionPart"]
+__all__ = ["NeedsResults", "Rows", "StaleCatalog", "Store", "TransactionPart"]
 
 
 class TransactionPart(Protocol):
@@ -60,6 +61,26 @@ class TransactionPart(Protocol):
 
 class StaleCatalog(Exception):  # noqa: N818 - a signal to ask again, not an error that a caller sees
     """The catalog, the roles or the ACLs changed under a read or write; what was planned must be planned anew."""
+
+
+@final
+class Rows:
+    """The rows of a statement, taken some at a time. ``reading`` is what each time is done in."""
+
+    __slots__ = ("_reading", "_rows")
+
+    def __init__(
+        self,
+        rows: Iterable[tuple[Any, ...]],
+        reading: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        self._rows = iter(rows)
+        self._reading = reading
+
+    def take(self, count: int) -> list[tuple[Any, ...]]:
+        """The next rows, at most ``count``; none at the end."""
+        with self._reading():
+            return list(islice(self._rows, count))
 
 
 @final
@@ -350,20 +371,24 @@ class Store:
     @contextlib.contextmanager
     def stream(
         self, shape: Shape, values: list[Value], principals: frozenset[str] | None, skip: int
-    ) -> Iterator[tuple[Compiled, Iterable[tuple[Any, ...]]]]:
-        """As ``run``, row by row on a connection of its own: constant memory, one state of the database.
+    ) -> Iterator[tuple[Compiled, Rows]]:
+        """As ``run``, batch by batch on a connection of its own: constant memory, one state of the database.
 
         Inside ``write()`` the rows are read at once, because the connection that sees them is the one that writes.
         """
         if self.database.in_write:
-            yield self.run(shape, values, principals, skip)
+            compiled, rows = self.run(shape, values, principals, skip)
+            yield compiled, Rows(rows)
             return
         compiled = self.plans.statement(shape)
         with self.database.extra_reader() as connection:
+            reading = partial(self.database.reading_from, connection)
             readable = None
-            if principals is not None:
-                readable = self.acls.map_for(connection, principals, "read", in_write=False)
-            yield compiled, connection.execute(compiled.sql, compiled.binder(values, readable, skip))
+            with reading():
+                if principals is not None:
+                    readable = self.acls.map_for(connection, principals, "read", in_write=False)
+                found = connection.execute(compiled.sql, compiled.binder(values, readable, skip))
+            yield compiled, Rows(found, reading)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:

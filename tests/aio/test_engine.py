@@ -162,11 +162,11 @@ def test_a_task_that_outlives_its_transaction_is_outside_of_it() -> None:
 
 
 def test_cancelling_interrupts_the_statement_that_is_running() -> None:
-    """A pattern that is slow on each of many rows would run for minutes; the loop goes on at once."""
+    """Milliseconds for each of many rows, many times, would be a minute; the loop goes on at once."""
 
     async def act(engine: parsekit.aio.AsyncParseEngine) -> None:
         with engine.acting_as_master():
-            await engine.save_all([PFObject("Deal", title="a" * 3_000, n=n) for n in range(300)])
+            await engine.save_all([PFObject("Deal", title="a" * 16, n=n) for n in range(300)])
             slow = PFQuery("Deal").where_key("title", matches_regex="(a|aa)+$b")
             slow = PFQuery.or_(*[slow.copy().where_key("n", not_equal_to=-n) for n in range(1, 40)])
             started = asyncio.Event()
@@ -184,6 +184,41 @@ def test_cancelling_interrupts_the_statement_that_is_running() -> None:
                 await task
             assert time.monotonic() - began < 20
             assert await engine.count(DEALS) == 300  # the thread and its connection are as good as new
+
+    run(act, query_time_limit_s=600)
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_cancelling_interrupts_each_which_reads_from_a_connection_of_its_own(batches: int) -> None:
+    """While its statement begins, and while it goes on in whatever thread."""
+
+    async def act(engine: parsekit.aio.AsyncParseEngine) -> None:
+        with engine.acting_as_master():
+            quick = [PFObject("Deal", title="b") for _ in range(2 * batches)]
+            await engine.save_all(quick + [PFObject("Deal", title="a" * 16, n=n) for n in range(300)])
+            slow = PFQuery("Deal").where_key("title", matches_regex="(a|aa)+$b")
+            parts = [slow.copy().where_key("n", not_equal_to=-n) for n in range(1, 40)]
+            slow = PFQuery.or_(PFQuery("Deal").where_key("title", equal_to="b"), *parts)
+            got: list[Any] = []
+            reached = asyncio.Event()
+
+            async def walk() -> None:
+                async for deal in engine.each(slow, batch_size=2):
+                    got.append(deal)
+                    reached.set()
+
+            task = asyncio.create_task(walk())
+            if batches:
+                await reached.wait()
+            await asyncio.sleep(0.2)
+            assert not task.done()
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert time.monotonic() - began < 20
+            assert len(got) == 2 * batches
+            assert await engine.count(DEALS) == 300 + 2 * batches
 
     run(act, query_time_limit_s=600)
 

@@ -7,6 +7,7 @@ subscription's events are added up and compared with the find, field by field. O
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Any
 
@@ -33,6 +34,7 @@ from tests.strategies_queries import (
     trees,
 )
 
+MORE = int(os.environ.get("PARSEKIT_EXAMPLES", "1"))
 MASTER = Principal.master()
 IDS = ["x0", "x1", "x2", "x3"]
 USERS = ["u0", "u1"]
@@ -212,7 +214,9 @@ def _followed(engine: parsekit.ParseEngine, queries: list[tuple[Any, Principal]]
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60 * MORE,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     queries=st.lists(asked, min_size=1, max_size=5),
@@ -239,7 +243,9 @@ def test_events_add_up_to_the_query(
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=15 * MORE,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     queries=st.lists(asked, min_size=1, max_size=4), history=st.lists(transactions, min_size=1, max_size=5)
@@ -268,7 +274,9 @@ def test_events_of_another_engines_commits_add_up_too(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40 * MORE,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     where=trees,
@@ -316,7 +324,9 @@ def _sum(numbers: list[Any]) -> int | float:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=40 * MORE,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
     where=st.one_of(trees, sub_constraints()),

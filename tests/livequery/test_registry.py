@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from parsekit.livequery.conditions import live_predicate, settled
 from parsekit.livequery.diffs import diff_lists
 from parsekit.livequery.groups import Group
 from parsekit.livequery.registry import ClassIndex
-from parsekit.query.ast import And, Constraint
+from parsekit.query.ast import And, Constraint, Or
 from parsekit.query.dialect import Dialect
 from tests.strategies_queries import things, trees
 
@@ -26,6 +27,13 @@ ranges = bounds | st.builds(lambda a, b: And((a, b)), bounds, texts) | st.builds
     lambda low, high, key: And((Constraint(key, "$gte", low), Constraint(key, "$lt", high))),
     numbers, numbers, st.sampled_from(["n", "a"]),
 )  # fmt: skip
+
+
+members = st.builds(
+    Constraint, st.sampled_from(["n", "a"]), st.just("$in"), st.lists(st.integers(0, 3), min_size=1)
+)
+points = st.builds(Constraint, st.sampled_from(["n", "a"]), st.just("$eq"), st.integers(0, 3))
+disjunctions = st.lists(ranges | members | points, min_size=2, max_size=4).map(lambda parts: Or(tuple(parts)))
 
 
 def _group(index: ClassIndex, where: Any, rules: Dialect) -> Group:
@@ -54,7 +62,7 @@ def _check(index: ClassIndex, groups: list[Group], before: Any, after: Any) -> N
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.one_of(trees, ranges), min_size=1, max_size=8),
+    st.lists(st.one_of(trees, ranges, disjunctions), min_size=1, max_size=8),
     st.lists(things(), min_size=1, max_size=3),
     st.sampled_from([Dialect.SERVER, Dialect.LIVE_MATCHER]),
 )
@@ -85,3 +93,26 @@ def test_a_diff_leads_from_the_old_list_to_the_new_one(old: list[int], new: list
     assert bool(diff) == (old != new)
     assert len(diff.removed) == len(set(old) - set(new))
     assert len(diff.inserted) == len(set(new) - set(old))
+
+
+@given(
+    st.permutations(range(6)),
+    st.permutations(range(6)),
+    st.sets(st.integers(0, 5)),
+    st.sets(st.integers(0, 5)),
+)
+def test_no_diff_moves_fewer(one: list[int], other: list[int], gone: set[int], come: set[int]) -> None:
+    """Of all choices of what stays where it is, the diff takes a largest one."""
+    old = [item for item in one if item not in come]
+    new = [item for item in other if item not in gone]
+    both = [item for item in old if item in new]
+    diff = diff_lists(old, new, lambda before, after: False, 1)
+    fewest = next(
+        count
+        for count in range(len(both) + 1)
+        for moved in combinations(both, count)
+        if [item for item in both if item not in moved]
+        == [item for item in new if item in both and item not in moved]
+    )
+    assert diff.apply(old) == new
+    assert len(diff.moved) == fewest

@@ -233,3 +233,70 @@ def test_commits_of_another_process_arrive_in_order_and_once(tmp_path: Path) -> 
         numbers = [event.object["number"] for event in events if event is not None]
         assert numbers[0] == 100
         assert numbers[1:] == [sign * number for number in range(20) for sign in (1, -1)]
+
+
+def test_following_begins_at_one_moment_however_fast_others_commit(tmp_path: Path) -> None:
+    """What the result was then and the events since are the result, for queries that ask several classes, too."""
+    path = str(tmp_path / "shared.db")
+    stopping = threading.Event()
+    with parsekit.open(path) as engine, engine.acting_as_master():
+        company = PFObject("Company", size=1)
+        PFObject("Deal", company=company, n=0).save()
+
+        def write() -> None:
+            with parsekit.open(path) as other, other.acting_as_master():
+                there = PFQuery("Company").get(str(company.object_id))
+                number = 0
+                while not stopping.is_set():
+                    number += 1
+                    with other.transaction():
+                        PFObject("Deal", company=there, n=number).save()
+                        there["size"] = number % 2
+                        there.save()
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            large = PFQuery("Company").where_key("size", equal_to=1)
+            asked = PFQuery("Deal").where_key("company", matches_query=large).limit(10_000)
+            followed = [
+                (
+                    asked.subscribe(capacity=100_000),
+                    asked.observe(),
+                    asked.observe_aggregate(group_by="company"),
+                )
+                for _ in range(5)
+            ]
+        finally:
+            stopping.set()
+            thread.join()
+        wanted = {deal.object_id for deal in asked.find()}
+        asked.observe().close()  # all that was committed is matched by now
+        for subscription, observed, groups in followed:
+            observed.pending()
+            assert {deal.object_id for deal in observed.objects} == wanted
+            assert sum(total.count for total in groups.groups.values()) == len(wanted)
+            known = _past(engine, asked, subscription.start)
+            for event in subscription.pending():
+                if event.kind in ("create", "enter"):
+                    assert event.object_id not in known
+                    known.add(event.object_id)
+                elif event.kind in ("leave", "delete"):
+                    known.remove(event.object_id)
+            assert known == wanted
+
+
+def _past(engine: parsekit.ParseEngine, asked: PFQuery[Any], position: int) -> set[str]:
+    return {str(deal.object_id) for deal in engine.as_of(position).find(asked)}
+
+
+def test_a_list_is_not_taken_from_a_transaction_that_may_be_rolled_back() -> None:
+    with parsekit.open(":memory:") as engine, _won().observe() as observed:
+        with engine.transaction():
+            PFObject("Deal", stage="won").save()
+            assert observed.pending() is None
+        with engine.transaction(), pytest.raises(EngineError, match="inside a transaction"):
+            observed.pending()
+        step = observed.pending()
+        assert step is not None
+        assert [placed.index for placed in step.inserted] == [0]
