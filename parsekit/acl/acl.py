@@ -15,7 +15,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import ClassVar, Final, Literal, Protocol, TypeAlias, final
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeAlias, final
 
 import attrs
 
@@ -158,8 +158,9 @@ def canonical_acl(json: Mapping[str, Value] | None) -> str | None:
     """
     if json is None:
         return None
+    spelled: Any = json
     try:
-        return _canonical_spelling(marshal.dumps(json, 2))
+        return _canonical_spelling(marshal.dumps(spelled, 2))
     except (
         TypeError,
         ValueError,
