@@ -115,9 +115,10 @@ def append_members(
 
     ``after`` is without what the entry says anyway, as ``append`` leaves it out.
     """
+    earlier = None if before is None else well_formed(f"{{{','.join(before)}}}")
+    kind = _CODES["create" if before is None else "update"]
     text = well_formed(f"{{{','.join(after)}}}")
-    former = None if before is None else well_formed(f"{{{','.join(before)}}}")
-    connection.execute(_INSERT, (at_ms, class_name, object_id, int(former is not None), former, text))
+    connection.execute(_INSERT, (at_ms, class_name, object_id, kind, earlier, text))
     return connection.last_insert_rowid()
 
 
@@ -170,7 +171,7 @@ def append_created_members(
     connection.executemany(
         _INSERT_AT,
         (
-            (sequence, at_ms, class_name, object_id, 0, well_formed(f"{{{','.join(after)}}}"))
+            (sequence, at_ms, class_name, object_id, _CODES["create"], well_formed(f"{{{','.join(after)}}}"))
             for sequence, (object_id, after) in enumerate(created, first)
         ),
     )
