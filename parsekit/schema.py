@@ -257,6 +257,8 @@ def default_indexes(class_name: str) -> tuple[Index, ...]:
 
 def is_class_name(name: str) -> bool:
     """Whether Parse lets a class have this name."""
+    if name in _RESERVED_FIELDS:
+        return False
     return name in SYSTEM_CLASSES or bool(_CLASS_NAME.match(name) or _JOIN_NAME.match(name))
 
 

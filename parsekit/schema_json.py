@@ -213,11 +213,7 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     description = entry.get("description", "")
     if not isinstance(description, str):
         problems.append(f"{place}.description: expected text, got {type(description).__name__}")
-    return (
-        Field(kind, targets, required, default, enum, description)
-        if len(problems) == before
-        else None
-    )
+    return Field(kind, targets, required, default, enum, description) if len(problems) == before else None
 
 
 def _targets(kind: str, entry: Mapping[str, Value], place: str, problems: list[str]) -> tuple[str, ...]:

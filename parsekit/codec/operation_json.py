@@ -84,7 +84,8 @@ def _batch(json: dict[str, JSON], decoder: ValueDecoder) -> Operation:
     for operation in operations:
         if not isinstance(operation, AddRelation | RemoveRelation | RelationChange):
             raise CommandUnavailableError(
-                "The Batch operator is not supported yet.", hint="Batch: only operations on relations can be batched"
+                "The Batch operator is not supported yet.",
+                hint="Batch: only operations on relations can be batched",
             )
         merged = merge(merged, operation)
     if merged is None:

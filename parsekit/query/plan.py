@@ -35,7 +35,7 @@ from parsekit.query.dialect import Dialect
 from parsekit.query.regex import literal_prefix
 from parsekit.query.state import OrderKey, QueryState
 from parsekit.query.text import search_words
-from parsekit.values import Pointer, Value, kind_of
+from parsekit.values import Pointer, RelationReference, Value, kind_of
 
 __all__ = [
     "NotSimple",
@@ -247,8 +247,10 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
 
 def _needs_guard(argument: Value) -> bool:
     if isinstance(argument, tuple):
-        return any(isinstance(item, dict | list | tuple) for item in argument)
-    return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
+        return any(isinstance(item, dict | list | tuple | RelationReference) for item in argument)
+    return isinstance(
+        argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | RelationReference | dict | list
+    )
 
 
 def _list_shape(items: tuple[Value, ...]) -> Hashable:

@@ -31,7 +31,12 @@ from parsekit.values import MISSING, Value
 __all__ = ["WriteBody", "read_body"]
 
 _TIMES: Final = ("createdAt", "updatedAt")
-_ASKED: Final[dict[str, FieldType]] = {"Increment": "Number", "Add": "Array", "AddUnique": "Array", "Remove": "Array"}
+_ASKED: Final[dict[str, FieldType]] = {
+    "Increment": "Number",
+    "Add": "Array",
+    "AddUnique": "Array",
+    "Remove": "Array",
+}
 _SUBSTANCE: Final = {"Bytes": "base64", "File": "name", "Date": "iso", "Polygon": "coordinates"}
 """What a typed value has to state to be one (SchemaController.getObjectType)."""
 
