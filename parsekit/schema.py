@@ -258,6 +258,8 @@ def is_word(text: str) -> bool:
 
 def is_class_name(name: str) -> bool:
     """Whether Parse lets a class have this name."""
+    if name in _RESERVED_FIELDS:
+        return False
     return name in SYSTEM_CLASSES or is_word(name) or _is_join_name(name)
 
 

@@ -123,8 +123,10 @@ class Accounts:
         created_at: datetime | None = None,
         updated_at: datetime | None = None,
         context: Mapping[str, Value] | None = None,
+        with_session: bool = True,
     ) -> SignedIn:
-        """Create a user and begin a session; log in instead where ``authData`` is of a user who is there.
+        """Create a user and begin a session, unless told not to; log in instead where ``authData`` is of a user who
+        is there.
 
         Raises:
             ParseError: 125, 142, 200, 201, 202, 203, 208, 252, and whatever a write may raise.
@@ -153,6 +155,8 @@ class Accounts:
                     updated_at=updated_at,
                     context=context or {},
                 )
+                if not with_session:
+                    return write, None
                 return write, self._first_session(connection, write.object_id, providers, installation)
 
         with self.preparing(password=password, auth_data=validated, installation_id=installation):

@@ -235,9 +235,15 @@ class UserRules:
         sessions = self._accounts.sessions
         providers = account_providers(write)
         # SAFETY: a master that links an account gets a session for the user (RestWrite.createSessionTokenIfNeeded).
-        if providers and write.view.principal.kind == "master" and not write.private.get("new_password"):
+        device = prepared().installation_id
+        if (
+            providers
+            and device is not None
+            and write.view.principal.kind == "master"
+            and not write.private.get("new_password")
+        ):
             origin = created_with("login", ",".join(providers))
-            token = sessions.create(connection, write.object_id, origin, prepared().installation_id)
+            token = sessions.create(connection, write.object_id, origin, device)
             write.echo["sessionToken"] = token
         if not write.private.get("new_password"):
             return

@@ -64,6 +64,7 @@ class _Sent:
     device_token: str | None
     device_type: str | None
     app_identifier: str | None
+    typed: bool
 
 
 @final
@@ -84,7 +85,9 @@ class InstallationRules:
         operations = _lowered(operations)
         sent = _sent(operations, view.principal)
         creating = object_id is None
-        if creating and not (sent.device_token or sent.own or view.principal.installation_id):
+        # SAFETY: a master may make the object of a device that it does not name.
+        named = sent.device_token or sent.own or view.principal.installation_id
+        if creating and not named and not view.principal.bypasses_permissions:
             raise parse_error(
                 135, "at least one ID field (deviceToken, installationId) must be specified in this operation"
             )
@@ -97,7 +100,9 @@ class InstallationRules:
         if sent.installation_id is not None:
             known = self._find("installationId", sent.installation_id)
             match = known[-1] if known else match
-        if creating and not sent.device_type and match is None:
+        if not (named or sent.device_type):
+            return object_id, operations
+        if creating and not sent.typed and match is None:
             raise parse_error(135, "deviceType must be specified in this operation")
         target = self._target(sent, match, by_token, view)
         return target, operations
@@ -207,4 +212,6 @@ def _sent(operations: OperationSet, principal: Principal) -> _Sent:
     # SAFETY: a master speaks of any device, so its own installation says nothing.
     if own is None and not principal.bypasses_permissions and principal.installation_id:
         installation_id = principal.installation_id.lower()
-    return _Sent(own, installation_id, text("deviceToken"), text("deviceType"), text("appIdentifier"))
+    kind = operations.get("deviceType")
+    typed = (not isinstance(kind, Set) and kind is not None) or (isinstance(kind, Set) and bool(kind.value))
+    return _Sent(own, installation_id, text("deviceToken"), text("deviceType"), text("appIdentifier"), typed)

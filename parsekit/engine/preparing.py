@@ -82,7 +82,7 @@ class Preparation:
             absolute, view.principal, access_of, lambda related: self.may_traverse(related, view)
         )
         self._check_types(state)
-        return attrs.evolve(guarded, where=self._filled(guarded.where, view, fill=fill))
+        return attrs.evolve(guarded, where=self._filled(guarded.where, view, state.class_name, fill=fill))
 
     def _check_types(self, query: QueryState) -> None:
         """Hold the arguments of a query and of its sub-queries, these first, to the types of their fields."""
@@ -134,21 +134,27 @@ class Preparation:
             return False
         return True
 
-    def _filled(self, node: Node, view: PrincipalView, *, fill: bool) -> Node:
-        """The tree with the results of sub-queries in their place, where SQL cannot nest them."""
+    def _filled(self, node: Node, view: PrincipalView, class_name: str, *, fill: bool) -> Node:
+        """The tree of a query of ``class_name`` with the results of sub-queries in their place, where SQL cannot
+        nest them."""
         if isinstance(node, And | Or | Nor):
             return attrs.evolve(
-                node, children=tuple(self._filled(child, view, fill=fill) for child in node.children)
+                node,
+                children=tuple(self._filled(child, view, class_name, fill=fill) for child in node.children),
             )
         if not isinstance(node, Constraint):
             return node
         argument = node.argument
         op: Op = "$in" if node.op in ("$select", "$inQuery") else "$nin"
         if isinstance(argument, KeyOfQuery):
-            return Constraint(node.key, op, tuple(self._values_of(argument, view)))
+            return self._selected(
+                Constraint(node.key, op, tuple(self._values_of(argument, view))), class_name
+            )
         if not isinstance(argument, QueryState):
             return node
-        inner = attrs.evolve(argument, where=self._filled(argument.where, view, fill=fill))
+        inner = attrs.evolve(
+            argument, where=self._filled(argument.where, view, argument.class_name, fill=fill)
+        )
         if self._store.catalog.layout(inner.class_name) is None:
             return Constraint(node.key, op, ())
         if not fill:
@@ -156,13 +162,20 @@ class Preparation:
         pointers = tuple(Pointer(inner.class_name, identity) for identity in self._ids_of(inner, view))
         return Constraint(node.key, op, pointers)
 
+    def _selected(self, found: Constraint, class_name: str) -> Constraint:
+        """The values of a ``$select`` are held to the field's type as if they had been sent."""
+        schema = self._store.catalog.schema.get(class_name)
+        fields = {} if schema is None else schema.fields
+        check_against_schema(found, lambda key: fields[key].type if key in fields else None)
+        return found
+
     def _ids_of(self, guarded: QueryState, view: PrincipalView) -> list[str]:
         bare = QueryState(guarded.class_name, guarded.where)
         shape, values = shape_of(bare, "ids", guarded=True)
         try:
             _, rows = self._store.run(shape, values, view.ids)
         except NeedsResults:
-            filled = attrs.evolve(bare, where=self._filled(bare.where, view, fill=True))
+            filled = attrs.evolve(bare, where=self._filled(bare.where, view, bare.class_name, fill=True))
             shape, values = shape_of(filled, "ids", guarded=True)
             _, rows = self._store.run(shape, values, view.ids)
         return [row[0] for row in rows]
@@ -173,7 +186,7 @@ class Preparation:
         layout = self._store.catalog.layout(query.class_name)
         if layout is None:
             return []
-        guarded = QueryState(query.class_name, self._filled(query.where, view, fill=True))
+        guarded = QueryState(query.class_name, self._filled(query.where, view, query.class_name, fill=True))
         shape, values = shape_of(guarded, "find", guarded=True)
         compiled, rows = self._store.run(shape, values, view.ids)
         context = ResultContext(self._result_shape(compiled, layout), True)

@@ -32,7 +32,7 @@ from parsekit.query.ast import (
 )
 from parsekit.query.dialect import Dialect
 from parsekit.query.state import OrderKey, QueryState
-from parsekit.values import Pointer, Value, kind_of
+from parsekit.values import Pointer, RelationReference, Value, kind_of
 
 __all__ = [
     "NotSimple",
@@ -271,8 +271,10 @@ def _needs_guard(argument: Value) -> bool:
     if isinstance(argument, tuple):
         if _PLAIN.keys() >= set(map(type, argument)):
             return False
-        return any(isinstance(item, dict | list | tuple) for item in argument)
-    return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
+        return any(isinstance(item, dict | list | tuple | RelationReference) for item in argument)
+    return isinstance(
+        argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | RelationReference | dict | list
+    )
 
 
 def _list_shape(items: tuple[Value, ...]) -> Hashable:

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from parsekit import attrs
 from parsekit.codec import JSON, encode_value, format_date
-from parsekit.errors import InvalidQueryError
+from parsekit.errors import InvalidJsonError, InvalidQueryError, KeyNameError, ParseError
 from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
+from parsekit.query.where.arguments import truthy
 from parsekit.server.files import file_url
 from parsekit.server.limits import check_include, limited, query_limits
 from parsekit.server.options import ServerOptions
@@ -37,7 +38,10 @@ def find(call: Call, class_name: str) -> Response:
     """``GET /classes/C``."""
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
     special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
-    asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+    try:
+        asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+    except (KeyNameError, InvalidJsonError) as error:
+        return _unreadable(call, class_name, error)
     asked = attrs.evolve(asked, state=_readable(asked.state, call))
     check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
@@ -55,6 +59,27 @@ def find(call: Call, class_name: str) -> Response:
     if asked.count:
         body["count"] = call.engine.count_objects(state, call.principal)
     return Response(200, body)
+
+
+def _unreadable(call: Call, class_name: str, error: ParseError) -> Response:
+    """The answer to conditions that mean nothing, which come after the right to ask: where no rows are asked for,
+    they are not looked at (RestQuery.runFind, DatabaseController.find).
+
+    Raises:
+        ParseError: what refuses the sender, else ``error``.
+    """
+    rest = {key: value for key, value in call.asked.items() if key != "where"}
+    decode_query(class_name, rest)  # what is wrong with the rest of the request was told before
+    counting = truthy(call.asked.get("count"))
+    if isinstance(call.asked.get("where"), str):
+        raise error
+    if call.asked.get("limit") == 0 and not counting:
+        return Response(200, {"results": []})
+    if call.engine.schema.get(class_name) is not None:
+        call.engine.view(call.principal).access(
+            class_name, "count" if call.asked.get("limit") == 0 else "find"
+        )
+    raise error
 
 
 def _readable(state: QueryState, call: Call) -> QueryState:

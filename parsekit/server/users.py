@@ -23,13 +23,17 @@ __all__ = ["ROUTES"]
 
 def _sign_up(call: Call) -> Response:
     body = read_body(call, "_User", creating=True)
+    principal = call.principal
+    # SAFETY: a master makes accounts for others; without a device of theirs there is nothing to log in on.
+    with_session = not (principal.bypasses_permissions and principal.installation_id is None)
     signed = call.engine.accounts.sign_up(
         body.operations,
-        call.principal,
+        principal,
         object_id=body.object_id,
         created_at=body.created_at,
         updated_at=body.updated_at,
         context=call.context,
+        with_session=with_session,
     )
     user = signed.user
     location = {"Location": f"{call.options.base_url}/users/{user.object_id}"}

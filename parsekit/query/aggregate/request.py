@@ -17,7 +17,9 @@ __all__ = ["AggregateRequest", "Stage", "check_pipeline", "decode_request"]
 Stage: TypeAlias = tuple[str, JSON]
 """A stage's name with its ``$``, and its argument."""
 
-_BESIDE: Final = frozenset({"distinct", "where", "hint", "explain", "comment", "readPreference"})
+_BESIDE: Final = frozenset(
+    {"distinct", "where", "hint", "explain", "comment", "readPreference", "rawValues", "rawFieldNames"}
+)
 
 
 @final
@@ -43,6 +45,8 @@ def decode_request(parameters: Mapping[str, JSON]) -> AggregateRequest:
     distinct = parameters.get("distinct")
     where = parameters.get("where")
     if distinct:
+        if "pipeline" not in parameters:
+            check_pipeline({key: value for key, value in parameters.items() if key not in _BESIDE})
         tree = ALWAYS if where is None else decode_where(where, special_keys=MASTER_KEYS)
         return AggregateRequest((), js_text(distinct), tree)
     given = parameters.get("pipeline")

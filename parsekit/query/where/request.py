@@ -46,6 +46,11 @@ _PARAMETERS: Final = frozenset(
 )  # fmt: skip
 
 
+_READ_PREFERENCES: Final = frozenset(
+    {"PRIMARY", "PRIMARY_PREFERRED", "SECONDARY", "SECONDARY_PREFERRED", "NEAREST"}
+)
+
+
 @final
 @attrs.frozen(slots=True)
 class FindRequest:
@@ -89,6 +94,9 @@ def decode_query(
         if name not in _PARAMETERS:
             raise InvalidQueryError(f"Invalid parameter for query: {name}")
     given = {name: value for name, value in parameters.items() if truthy(value)}
+    preferred = given.get("readPreference")
+    if isinstance(preferred, str) and preferred.upper() not in _READ_PREFERENCES:
+        raise InvalidQueryError("Not supported read preference.")
     where = parameters.get("where")
     state = QueryState(
         class_name,
