@@ -229,7 +229,9 @@ class TestPages:
 
 def test_parameters_in_headers_may_be_encoded() -> None:
     for world in _world():
-        world.call = Caller(world.call.engine, public_url=URL, pages=PagesOptions(encode_page_param_headers=True))
+        world.call = Caller(
+            world.call.engine, public_url=URL, pages=PagesOptions(encode_page_param_headers=True)
+        )
         assert world.follow().headers["X-Parse-Page-Param-appname"] == "My%20%3CApp%3E"
 
 

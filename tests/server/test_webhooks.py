@@ -203,7 +203,9 @@ class TestCalls:
     def test_a_find_may_be_changed(self, call: Caller, elsewhere: Elsewhere) -> None:
         for number in range(4):
             call("POST", "/classes/C", {"a": number})
-        self._trigger(call, elsewhere, "beforeFind", lambda _: {"success": {"where": {"a": {"$gt": 1}}, "order": "-a"}})
+        self._trigger(
+            call, elsewhere, "beforeFind", lambda _: {"success": {"where": {"a": {"$gt": 1}}, "order": "-a"}}
+        )
         assert [row["a"] for row in call("GET", "/classes/C", limit=1).body["results"]] == [3]
         elsewhere.answers["/beforeFind"] = lambda _: {"success": True}
         assert len(call("GET", "/classes/C").body["results"]) == 4
@@ -218,7 +220,9 @@ class TestCalls:
         call("DELETE", f"/classes/C/{made}", headers=headers)
         assert call("POST", "/functions/f", {}, headers=headers).body == {"result": "127.0.0.1"}
         assert len(elsewhere.seen) == 7
-        assert {(body["headers"]["user-agent"], body["ip"]) for body in elsewhere.seen} == {("test", "127.0.0.1")}
+        assert {(body["headers"]["user-agent"], body["ip"]) for body in elsewhere.seen} == {
+            ("test", "127.0.0.1")
+        }
         assert all(body["context"] == {"a": 1} for body in elsewhere.seen)
         with call.engine.acting_as_master():
             PFQuery("C").find()
