@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Literal, TypeAlias, final
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, final
 
 from parsekit import attrs
 from parsekit.acl.principal import Principal
@@ -14,6 +16,8 @@ from parsekit.query.builder import PFQuery
 from parsekit.values import Value
 
 __all__ = [
+    "IN_PROCESS",
+    "ORIGIN",
     "Caller",
     "ConfigRequest",
     "FileRequest",
@@ -23,12 +27,32 @@ __all__ = [
     "LiveEventRequest",
     "LiveServerEvent",
     "LiveServerRequest",
+    "Origin",
     "SaveRequest",
     "SubscribeRequest",
 ]
 
 
 LiveServerEvent: TypeAlias = Literal["ws_connect", "connect", "subscribe", "unsubscribe", "ws_disconnect"]
+
+
+@final
+@attrs.frozen(slots=True)
+class Origin:
+    """Where a call came from: the headers of its request, with lower-case names, and the address of the client.
+
+    ``context`` is what the hooks of its finds share.
+    """
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    ip: str | None
+    context: MutableMapping[str, Value] = attrs.Factory(dict)
+
+
+IN_PROCESS: Final = Origin(MappingProxyType({}), None)
+"""A call that no request made."""
+ORIGIN: Final[ContextVar[Origin]] = ContextVar("parsekit_origin", default=IN_PROCESS)
+"""Set by a server while it answers a request that cloud code may be told of."""
 
 
 @final
@@ -40,6 +64,7 @@ class Caller:
     load_user: Callable[[], PFObject | None]
     load_roles: Callable[[], frozenset[str]]
     log: ScriptLog
+    origin: Origin = IN_PROCESS
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -58,6 +83,16 @@ class _Request:
     def user(self) -> PFObject | None:
         """The calling user, read from the database, ``None`` for a master or nobody in particular."""
         return self.caller.load_user()
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the request that called, with lower-case names; none for a call of this process."""
+        return self.caller.origin.headers
+
+    @property
+    def ip(self) -> str | None:
+        """The address of the client that called; ``None`` for a call of this process."""
+        return self.caller.origin.ip
 
     @property
     def log(self) -> ScriptLog:

@@ -123,6 +123,10 @@ class DirectWrites:
         return self._answer(written)
 
     def _answer(self, write: Write) -> WriteAnswer:
+        return WriteAnswer(write.object_id, write.now, self.echo_of(write), write.creating)
+
+    def echo_of(self, write: Write) -> Mapping[str, Value]:
+        """What an answer says beyond objectId and dates, as far as its sender may see it."""
         echo: Mapping[str, Value] = echo_of(write)
         view = write.view
         # SAFETY: masters see all; an answer shows what its sender wrote, unless the application wants less.
@@ -131,7 +135,7 @@ class DirectWrites:
             access = view.access(write.class_name, "create" if write.creating else "update", "create")
             hidden = hidden_fields_of(fields, access, view.principal)
             echo = {key: value for key, value in echo.items() if key not in hidden}
-        return WriteAnswer(write.object_id, write.now, echo, write.creating)
+        return echo
 
     def delete(
         self,

@@ -22,9 +22,10 @@ from parsekit.cloud import (
     ScriptLog,
     SubscribeRequest,
 )
-from parsekit.cloud.requests import Caller
+from parsekit.cloud.requests import ORIGIN, Caller
 from parsekit.cloud.webhooks import Webhook, body_of
 from parsekit.codec import JSON, decode_operation
+from parsekit.engine.effects import DELETED
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
 from parsekit.errors import ParsekitError
@@ -79,7 +80,7 @@ class EngineHooks:
         def load_roles() -> frozenset[str]:
             return frozenset() if user_id is None else self._engine.store.role_names(user_id)
 
-        return Caller(principal, load_user, load_roles, self.log)
+        return Caller(principal, load_user, load_roles, self.log, ORIGIN.get())
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -136,7 +137,9 @@ class EngineHooks:
     def _after(self, write: Write, request: SaveRequest) -> None:
         try:
             with self._engine.acting_as(write.view.principal):
-                self.cloud.run(request.trigger_name, write.class_name, request)
+                returned = self.cloud.run(request.trigger_name, write.class_name, request)
+            if request.trigger_name == "afterSave":
+                write.after.update(_added(returned, request.object))
         except ParsekitError as error:
             _LOG.exception("%s of %s %s failed", request.trigger_name, write.class_name, write.object_id)
             self.log.error(f"{request.trigger_name} of {write.class_name} {write.object_id} failed: {error}")
@@ -183,7 +186,8 @@ class EngineHooks:
         kind = self._engine.class_for(write.class_name)
         shape = ResultShape(write.class_name, NO_FIELDS, engine=self._engine, classes=self._engine.class_for)
         context = ResultContext(shape, True)
-        object_id = None if write.creating and not write.written else write.object_id
+        unknown = write.creating and not write.written and not write.id_given
+        object_id = None if unknown else write.object_id
         return kind.from_fields(context, object_id, fields)
 
     # -- live queries ------------------------------------------------------------------------------
@@ -255,10 +259,26 @@ def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:
     """What a webhook makes of the object that it was sent: the whole of it is set (HooksController)."""
     operations = OperationSet()
     for key, value in entry.items():
-        shown_only = isinstance(value, dict) and value.get("__type") == "Relation"
-        if key not in _SET_BY_ENGINE and not shown_only:
+        if key not in _SET_BY_ENGINE and not _is_relation(value):
             operations.perform(key, decode_operation(value))
     return operations
+
+
+def _added(returned: Any, obj: PFObject) -> dict[str, Value]:
+    """What an after-save hook adds to the answer: what a webhook answers, what else the hook has set on its object."""
+    if isinstance(returned, dict):
+        return {
+            key: value for key, value in returned.items() if key != "className" and not _is_relation(value)
+        }
+    changed = returned if isinstance(returned, PFObject) else obj
+    state = changed.local_state
+    if state is None:
+        return {}
+    return {key: changed.get(key) if key in changed else DELETED for key in state.operations}
+
+
+def _is_relation(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type") == "Relation"
 
 
 def _acl(acl: Value) -> dict[str, Value]:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 from parsekit import attrs
 from parsekit.acl.principal import Principal
+from parsekit.cloud.requests import ORIGIN, Origin
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
@@ -171,7 +172,13 @@ class Dispatcher:
             return no_route(call.method, f"{self.options.mount}{call.path}")
         if found.kind == "api" and self.options.route_allow_list is not None:
             check_route(call)
-        return found.route(call)
+        if self.engine.cloud.is_unused:
+            return found.route(call)
+        token = ORIGIN.set(Origin(call.headers, call.client_host, dict(call.context)))
+        try:
+            return found.route(call)
+        finally:
+            ORIGIN.reset(token)
 
 
 def _captured(found: Found | None) -> dict[str, str]:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import parsekit
 from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter, AuthData, AuthOutcome, AuthStep
+from parsekit.auth.options import PasswordCost
 from parsekit.codec import JSON, loads
 from parsekit.errors import EngineError, InvalidJsonError, InvalidQueryError, ObjectNotFoundError, ParseError
 from parsekit.livequery.conditions import matches_live
@@ -54,6 +55,9 @@ _DEFAULTS: Final[Mapping[str, JSON]] = {
         "keyPairs": {}
     },  # as Parse Server: a live query is nobody's, whatever keys come
 }
+
+_COST: Final = PasswordCost(time_cost=1, memory_kib=64, parallelism=1, scrypt_log_n=4)
+"""What is hashed here lasts as long as a test, and a suite makes many users."""
 
 
 def check_loopback(host: str) -> None:
@@ -153,7 +157,7 @@ class TestMode:
 
     def _opened(self, settings: Configuration) -> ParseEngine:
         given: Any = settings.engine["auth"]
-        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth})
+        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth}, password_cost=_COST)
         engine = parsekit.open(
             self._path, schema=self._schema, **{**settings.engine, "auth": auth, "synchronous": "OFF"}
         )
