@@ -165,6 +165,11 @@ class CloudCode:
         """Whether no hook is registered at all."""
         return not self._hooks
 
+    @property
+    def hooks_finds(self) -> bool:
+        """Whether there is a hook around the finds of any class."""
+        return any(trigger in ("beforeFind", "afterFind") for trigger, _ in list(self._hooks))
+
     def run(self, trigger: str, class_name: str, request: Any) -> Any:
         """Call a hook that there is; what it returns.
 

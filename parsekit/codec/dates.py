@@ -20,6 +20,7 @@ _DATE: Final = re.compile(
 )
 _FAST_LENGTH: Final = 24
 _DAY_MS: Final = 86_400_000
+_MINUTE_MS: Final = 60_000
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -35,12 +36,19 @@ def format_date(value: datetime) -> str:
 
 
 def format_ms(ms: int) -> str:
-    """``format_date`` of an instant in milliseconds since 1970, which costs a third."""
+    """``format_date`` of an instant in milliseconds since 1970, which costs a fifth."""
+    minutes, seconds, milliseconds = _clock_texts()
     day, rest = divmod(ms, _DAY_MS)
-    seconds, milliseconds = divmod(rest, 1000)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_day_text(day)}T{hour:02d}:{minute:02d}:{second:02d}.{milliseconds:03d}Z"
+    minute, rest = divmod(rest, _MINUTE_MS)
+    return f"{_day_text(day)}{minutes[minute]}{seconds[rest // 1000]}{milliseconds[rest % 1000]}"
+
+
+@lru_cache(maxsize=1)
+def _clock_texts() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The texts of every minute of a day, second of a minute and millisecond of a second: looking them up costs a
+    quarter of writing them. Made with the first date, not with the import."""
+    minutes = tuple(f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(1440))
+    return minutes, tuple(f"{second:02d}." for second in range(60)), tuple(f"{ms:03d}Z" for ms in range(1000))
 
 
 @lru_cache(maxsize=4096)

@@ -6,11 +6,14 @@ Bodies become operations here and answers become JSON; every rule of a read or a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import attrs
 
 from parsekit.codec import JSON, encode_value, format_date
+from parsekit.engine.row_json import UrlOf
+from parsekit.engine.row_json import add_urls as give_urls
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
@@ -47,6 +50,11 @@ def find(call: Call, class_name: str) -> Response:
     state, redirected = _redirected(call, limited(call, asked.state))
     if asked.explain is not None and asked.explain is not False:
         return _explained(call, state, asked.explain)
+    if state.limit != 0 and not redirected:
+        texts = call.engine.json_reads.find(state, call.principal, _url_of(call.options))
+        if texts is not None:
+            end = f',"count":{call.engine.count_objects(state, call.principal)}' if asked.count else ""
+            return Response(text=f'{{"results":[{",".join(texts)}]{end}}}')
     results: list[JSON] = []
     if state.limit != 0:
         results = [shown(call, obj) for obj in call.engine.find_objects(state, call.principal)]
@@ -92,8 +100,12 @@ def get(call: Call, class_name: str, object_id: str) -> Response:
     asked = call.asked
     if not _GET_KEYS.issuperset(asked):
         raise InvalidQueryError("Improper encode of parameter")
-    state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS)
-    check_include(call, state)
+    state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS) if asked else None
+    if state is not None:
+        check_include(call, state)
+    text = call.engine.json_reads.get(class_name, object_id, call.principal, state, _url_of(call.options))
+    if text is not None:
+        return Response(text=text)
     obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
     return Response(200, shown(call, obj))
 
@@ -145,16 +157,12 @@ def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
 
 
 def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
-    """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
-    for value in entry.values():
-        for item in value if type(value) is list else (value,):
-            if type(item) is not dict:
-                continue
-            kind = item.get("__type")
-            if kind == "File" and "url" not in item:
-                item["url"] = file_url(options, item["name"])
-            elif kind == "Object":
-                add_urls(options, item)
+    """Give each File of an object and of the objects included in it its URL."""
+    give_urls(entry, _url_of(options))
+
+
+def _url_of(options: ServerOptions) -> UrlOf:
+    return partial(file_url, options)
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

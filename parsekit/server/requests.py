@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, final
 import attrs
 
 from parsekit.acl.principal import Principal
-from parsekit.codec import JSON
+from parsekit.codec import JSON, loads
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
@@ -41,11 +41,20 @@ class Request:
 @final
 @attrs.frozen(slots=True)
 class Response:
-    """An answer. ``body`` is JSON, except where ``headers`` state a ``Content-Type``: then it is text or bytes."""
+    """An answer. ``body`` is JSON, except where ``headers`` state a ``Content-Type``: then it is text or bytes.
+
+    ``text`` is the JSON in writing, where there is no other form of it; ``body`` is then read from it.
+    """
 
     status: int = 200
-    body: Any = attrs.field(default=None, repr=False)
+    _body: Any = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = _NONE
+    text: str | None = attrs.field(default=None, repr=False, kw_only=True)
+
+    @property
+    def body(self) -> Any:
+        """What is answered."""
+        return self._body if self.text is None else loads(self.text)
 
 
 @final

@@ -349,6 +349,10 @@ class Store:
         """The ACL of a number as JSON, ``None`` for none."""
         return self.acls.entry(self.database.reader(), number)
 
+    def acl_text(self, number: int) -> str | None:
+        """The ACL of a number as JSON text, ``None`` for none."""
+        return self.acls.text(self.database.reader(), number)
+
     def role_names(self, user_id: str) -> frozenset[str]:
         """The names of the roles of a user."""
         if self.catalog.layout("_Role") is None:
