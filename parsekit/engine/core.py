@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from parsekit.engine.bulk import Bulk
     from parsekit.engine.find_hooks import FindHooks
     from parsekit.engine.history import HistoryEntry
-    from parsekit.engine.json_reads import JsonReads
     from parsekit.engine.live import LiveQueries
     from parsekit.engine.matching import DialectReads
     from parsekit.engine.past import PastView
@@ -202,13 +201,6 @@ class ParseEngine:
         from parsekit.engine.find_hooks import FindHooks
 
         return FindHooks(self, self.cloud)
-
-    @cached_property
-    def json_reads(self) -> JsonReads:
-        """Queries whose objects go out as JSON."""
-        from parsekit.engine.json_reads import JsonReads
-
-        return JsonReads(self)
 
     @cached_property
     def live(self) -> LiveQueries:

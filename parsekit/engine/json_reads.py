@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from parsekit.engine.asking import Asking
     from parsekit.engine.core import ParseEngine
     from parsekit.engine.read import ReadPath, Rows
-    from parsekit.engine.views import PrincipalView
     from parsekit.storage.binding import Compiled
     from parsekit.storage.layout import ClassLayout
 
@@ -48,30 +47,31 @@ class _Page:
 
 @final
 class JsonReads:
-    """Answers queries in JSON. One per engine."""
+    """Answers queries in JSON. ``url_of`` gives files their URLs."""
 
-    def __init__(self, engine: ParseEngine) -> None:
+    def __init__(self, engine: ParseEngine, url_of: UrlOf) -> None:
         self._engine = engine
         self._reads = engine.reads
         self._store = engine.store
+        self.url_of = url_of
         self._writers: dict[Compiled, RowJson] = {}
         self._store.on_reload(self._writers.clear)
 
-    def find(self, state: QueryState, principal: Principal, url_of: UrlOf) -> list[str] | None:
+    def find(self, state: QueryState, principal: Principal) -> list[str] | None:
         """The objects of a query as REST has them, each a JSON text; ``None`` where objects themselves are needed.
 
-        ``url_of`` gives files their URLs. Raises as ``ParseEngine.find_objects`` does.
+        Raises as ``ParseEngine.find_objects`` does.
         """
         if not self._is_answered(state):
             return None
-        operation, made = read_operation(state), _Made(self, self._reads, url_of)
+        operation, made = read_operation(state), _Made(self, self._reads)
         try:
             return self._reads.retry(lambda: self._reads.found(state, principal, operation, made))
         except NeedsObjectsError:
             return None
 
     def get(
-        self, class_name: str, object_id: str, principal: Principal, state: QueryState | None, url_of: UrlOf
+        self, class_name: str, object_id: str, principal: Principal, state: QueryState | None
     ) -> str | None:
         """One object by id, with the projection and includes of ``state``. Answers and raises as ``find`` does.
 
@@ -82,11 +82,11 @@ class JsonReads:
             return None
         if state is None:
             prepared = self._reads.get_prepared_row(class_name, object_id, principal)
-            writer = None if prepared is None else self._writers.get(prepared[0])
-            if prepared is not None and writer is not None:
-                return writer.texts([prepared[1]], url_of)[0]
+            layout = self._store.catalog.layout(class_name)
+            if prepared is not None and layout is not None:
+                return self.writer(prepared[0], layout).texts([prepared[1]])[0]
         try:
-            return self._reads.got(class_name, object_id, principal, state, _Made(self, self._reads, url_of))
+            return self._reads.got(class_name, object_id, principal, state, _Made(self, self._reads))
         except NeedsObjectsError:
             return None
 
@@ -104,7 +104,9 @@ class JsonReads:
         if writer is None:
             if len(self._writers) >= _MOST_WRITERS:
                 self._writers.clear()
-            writer = self._writers[compiled] = RowJson(compiled.columns, layout, self._store.acl_text)
+            writer = self._writers[compiled] = RowJson(
+                compiled.columns, layout, self._store.acl_texts, self.url_of
+            )
         return writer
 
 
@@ -112,23 +114,22 @@ class JsonReads:
 class _Made:
     """What is made of the rows of a query: texts, with what ``state`` includes in them."""
 
-    __slots__ = ("_json", "_reads", "_state", "_url_of", "_view")
+    __slots__ = ("_json", "_reads", "_state", "_view")
 
-    def __init__(self, json: JsonReads, reads: ReadPath, url_of: UrlOf) -> None:
+    def __init__(self, json: JsonReads, reads: ReadPath) -> None:
         self._json = json
         self._reads = reads
-        self._url_of = url_of
 
     def __call__(self, state: QueryState, compiled: Compiled, rows: Rows, asking: Asking) -> list[str]:
         if asking.reading.per_object:
             raise NeedsObjectsError
         writer = self._json.writer(compiled, asking.layout)
         if not (state.include or state.keys is not None or state.exclude_keys):
-            return writer.texts(rows, self._url_of)
+            return writer.texts(rows)
         page = _Page(writer, rows)
         self._state, self._view = state, asking.view
         self._include([page], include_tree(state), "")
-        return writer.texts(rows, self._url_of, page.included)
+        return writer.texts(rows, page.included)
 
     def _include(self, pages: list[_Page], tree: Mapping[str, Any], path: str) -> None:
         """Include the branches of ``tree`` in the objects of ``pages``, which stand at ``path``."""
@@ -153,7 +154,7 @@ class _Made:
             if branch:
                 self._include([page for _, page in below], branch, f"{path}{name}.")
             for class_name, page in below:
-                texts = page.writer.texts_included(page.rows, self._url_of, page.included)
+                texts = page.writer.texts_included(page.rows, page.included)
                 found[class_name] = dict(zip(page.writer.ids(page.rows), texts, strict=True))
             for page in pages:
                 page.included[name] = page.writer.by_cell(name, found)
@@ -165,6 +166,6 @@ class _Made:
         texts = {}
         for obj in self._reads.included(query, ids, self._view):
             entry = obj.to_json()
-            add_urls(entry, self._url_of)
+            add_urls(entry, self._json.url_of)
             texts[str(obj.object_id)] = dumps(entry)
         return texts

@@ -1,21 +1,23 @@
 """``RowJson``: the rows of a statement as the JSON texts of their objects, without making the objects.
 
-Made once for a statement, then applied to whole columns: each column becomes a list of texts (``,"stage":"lead"``, or
-nothing where the object does not have the key), and a row's texts are joined. What comes out is what
-``PFObject.to_fields_json`` and ``codec.dumps`` make of the same rows (``tests/engine/test_row_json.py``).
+Made once for a statement, then applied to whole columns: each column becomes texts, with what stands between them, and
+those of a row are joined; most of it is done by loops in C. What comes out is what ``PFObject.to_fields_json`` and
+``codec.dumps`` make of the same rows (``tests/engine/test_json_reads.py``).
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from typing import Any, Final, TypeAlias, final
 
 from parsekit.codec import JSON, decode_interior, dumps, encode_value, format_ms, json_string
 from parsekit.object_state import SYSTEM_KEYS
 from parsekit.query.keys import SCORE
-from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout, Column, split_nulls
+from parsekit.storage.layout import ACL_COLUMN, NULLS_COLUMN, ClassLayout, Column
 
 __all__ = ["Included", "NeedsObjectsError", "RowJson", "UrlOf", "add_urls"]
 
@@ -26,16 +28,17 @@ UrlOf: TypeAlias = Callable[[str], str]
 Included: TypeAlias = Mapping[str, Mapping[Any, str]]
 """Key -> cell of a pointer -> JSON of the object that it leads to. A cell that is not there leads to nothing."""
 
-_Texts: TypeAlias = "Callable[[str, Sequence[Any], UrlOf], list[str]]"
-"""What stands before each value, the cells of a column, how files get their URLs -> the texts of the column."""
+_Texts: TypeAlias = "Callable[[Sequence[Any]], Iterable[str]]"
+"""From cells to the texts of their values."""
 
 _NOTHING: Final[Included] = {}
 _NO_TEXTS: Final[Mapping[Any, str]] = {}
 _SCORE_KEY: Final = "score"
+_CONTAINERS: Final = frozenset({"Array", "Object"})
 _ALWAYS: Final = ("createdAt", "updatedAt")
 _NOT_AMONG_FIELDS: Final = SYSTEM_KEYS | {"ACL"}
 _REREAD: Final = re.compile(r'"__type"|[0-9]\.0(?![0-9])|[0-9](?:[eE]|[0-9]{18})')
-"""Where the text of a column may differ from what goes out: typed values, and numbers that JavaScript writes otherwise."""
+"""Where the text of a cell may not be what goes out: typed values, and numbers that JavaScript writes otherwise."""
 
 
 def add_urls(entry: dict[str, JSON], url_of: UrlOf) -> None:
@@ -55,11 +58,32 @@ class NeedsObjectsError(Exception):
     """Rows do not do: the objects themselves are needed."""
 
 
-# --- columns ---
+# --- values ---
 
 
-def _strings(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    return [f"{start}{json_string(cell)}" if cell is not None else "" for cell in cells]
+@final
+class _Form:
+    """How the values of a type are written: ``texts`` of cells that hold one, each between ``before`` and ``after``."""
+
+    __slots__ = ("after", "before", "texts")
+
+    def __init__(self, texts: _Texts, before: str = "", after: str = "") -> None:
+        self.texts = texts
+        self.before = before
+        self.after = after
+
+
+_date_text: Final = lru_cache(maxsize=16_384)(format_ms)
+"""Dates come again, with every request for the same objects and as createdAt and updatedAt; writing one is the dearest
+part of an object."""
+
+
+def _each(text: Callable[[Any], str]) -> _Texts:
+    return partial(map, text)
+
+
+def _numbers(cells: Sequence[Any]) -> Iterable[str]:
+    return map(repr if set(map(type, cells)) == {int} else _number, cells)
 
 
 def _number(cell: float) -> str:
@@ -68,64 +92,41 @@ def _number(cell: float) -> str:
     return repr(cell) if math.isfinite(cell) else dumps(encode_value(cell))  # which refuses it
 
 
-def _numbers(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    return [
-        f"{start}{cell}" if type(cell) is int else "" if cell is None else f"{start}{_number(cell)}"
-        for cell in cells
-    ]
-
-
-def _booleans(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    texts = {None: "", 1: f"{start}true"}
-    no = f"{start}false"
-    return [texts.get(cell, no) for cell in cells]
-
-
-def _dates(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    start += '{"__type":"Date","iso":"'
-    return [f'{start}{format_ms(cell)}"}}' if cell is not None else "" for cell in cells]
-
-
-def _times(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    """createdAt and updatedAt, which are texts."""
-    return [f'{start}"{format_ms(cell)}"' if cell is not None else "" for cell in cells]
-
-
-def _pointers(target: str) -> _Texts:
-    typed = f'{{"__type":"Pointer","className":{json_string(target)},"objectId":'
-
-    def texts(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-        start += typed
-        return [f"{start}{json_string(cell)}}}" if cell is not None else "" for cell in cells]
-
-    return texts
-
-
-def _any_pointers(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    return ["" if cell is None else f"{start}{_any_pointer(cell)}" for cell in cells]
+def _booleans(cells: Sequence[Any]) -> Iterable[str]:
+    return ["true" if cell == 1 else "false" for cell in cells]
 
 
 def _any_pointer(cell: str) -> str:
     class_name, _, object_id = cell.partition("$")
-    return (
-        f'{{"__type":"Pointer","className":{json_string(class_name)},"objectId":{json_string(object_id)}}}'
-    )
+    return f'{json_string(class_name)},"objectId":{json_string(object_id)}'
 
 
-def _geo_points(start: str, cells: Sequence[Any], _url_of: UrlOf) -> list[str]:
-    start += '{"__type":"GeoPoint","latitude":'
-    return [
-        "" if latitude is None else f'{start}{_number(latitude)},"longitude":{_number(longitude)}}}'
-        for latitude, longitude in cells
-    ]
+def _geo_point(cells: tuple[float, float]) -> str:
+    return f'{_number(cells[0])},"longitude":{_number(cells[1])}'
 
 
-def _interiors(start: str, cells: Sequence[Any], url_of: UrlOf) -> list[str]:
-    return ["" if cell is None else f"{start}{_interior(cell, url_of)}" for cell in cells]
+def _pointer(target: str | None) -> _Form:
+    before = '{"__type":"Pointer","className":'
+    if target is None:
+        return _Form(_each(_any_pointer), before, "}")
+    return _Form(_each(json_string), f'{before}{json_string(target)},"objectId":', "}")
 
 
-def _interior(cell: str, url_of: UrlOf) -> str:
-    return cell if _REREAD.search(cell) is None else _shown(encode_value(decode_interior(cell)), url_of)
+def _interior(url_of: UrlOf) -> _Form:
+    def text(cell: str) -> str:
+        return cell if _REREAD.search(cell) is None else _shown(encode_value(decode_interior(cell)), url_of)
+
+    return _Form(_each(text))
+
+
+def _any_type(column: Column, url_of: UrlOf) -> _Form:
+    """Whatever type of column: what its value is in JSON."""
+    decode = column.decode
+
+    def text(cell: Any) -> str:
+        return _shown(encode_value(cell if decode is None else decode(cell)), url_of)
+
+    return _Form(_each(text))
 
 
 def _shown(value: JSON, url_of: UrlOf) -> str:
@@ -133,34 +134,24 @@ def _shown(value: JSON, url_of: UrlOf) -> str:
     return dumps(value)
 
 
-def _any(column: Column) -> _Texts:
-    """Whatever type of column: what its value is in JSON."""
-    decode = column.decode
-
-    def text(cell: Any, url_of: UrlOf) -> str:
-        return _shown(encode_value(cell if decode is None else decode(cell)), url_of)
-
-    def texts(start: str, cells: Sequence[Any], url_of: UrlOf) -> list[str]:
-        return ["" if cell is None else f"{start}{text(cell, url_of)}" for cell in cells]
-
-    return texts
-
-
-_BY_TYPE: Final[dict[str, _Texts]] = {
-    "String": _strings,
-    "Number": _numbers,
-    "Boolean": _booleans,
-    "Date": _dates,
-    "GeoPoint": _geo_points,
-    "Object": _interiors,
-    "Array": _interiors,
+_TIME: Final = _Form(_each(_date_text), '"', '"')
+_NUMBER: Final = _Form(_numbers)
+_BY_TYPE: Final = {
+    "String": _Form(_each(json_string)),
+    "Number": _NUMBER,
+    "Boolean": _Form(_booleans),
+    "Date": _Form(_each(_date_text), '{"__type":"Date","iso":"', '"}'),
+    "GeoPoint": _Form(_each(_geo_point), '{"__type":"GeoPoint","latitude":', "}"),
 }
 
 
-def _texts_of(column: Column) -> _Texts:
-    if column.field.type == "Pointer":
-        return _any_pointers if column.field.target is None else _pointers(column.field.target)
-    return _BY_TYPE.get(column.field.type) or _any(column)
+def _form_of(column: Column, url_of: UrlOf) -> _Form:
+    kind = column.field.type
+    if kind == "Pointer":
+        return _pointer(column.field.target)
+    if kind in _CONTAINERS:
+        return _interior(url_of)
+    return _BY_TYPE.get(kind) or _any_type(column, url_of)
 
 
 # --- rows ---
@@ -168,66 +159,92 @@ def _texts_of(column: Column) -> _Texts:
 
 @final
 class _Field:
-    """One key of the objects: where its cells are, what stands before its value, how the cells become texts."""
+    """One key of the objects: where its cells are, and how they are written."""
 
-    __slots__ = ("is_pair", "key", "place", "start", "texts")
+    __slots__ = ("form", "is_pair", "key", "place", "start")
 
-    def __init__(self, key: str, place: int, texts: _Texts, *, is_pair: bool = False) -> None:
+    def __init__(self, key: str, place: int, form: _Form, *, is_pair: bool = False) -> None:
         self.key = key
         self.place = place
+        self.form = form
         self.start = f",{json_string(key)}:"
-        self.texts = texts
         self.is_pair = is_pair
+
+    def cells(self, columns: Sequence[Row]) -> Sequence[Any]:
+        """What the rows hold under the key."""
+        cells = columns[self.place]
+        return list(zip(cells, columns[self.place + 1], strict=True)) if self.is_pair else cells
+
+    def gaps(self, columns: Sequence[Row], nulls: Row) -> list[str]:
+        """The texts of a key that not all rows hold, the key included: nothing, or null, where there is no value."""
+        firsts, form = columns[self.place], self.form
+        cells = [cell for cell, first in zip(self.cells(columns), firsts, strict=True) if first is not None]
+        values = iter(form.texts(cells))
+        before = self.start + form.before
+        texts = ["" if first is None else f"{before}{next(values)}{form.after}" for first in firsts]
+        return self.with_nulls(texts, firsts, nulls)
+
+    def with_nulls(self, texts: list[str], cells: Row, nulls: Row) -> list[str]:
+        """The texts, and null where the row says so."""
+        for place, keys in enumerate(nulls):
+            if keys is not None and cells[place] is None and f",{self.key}," in keys:
+                texts[place] = f"{self.start}null"
+        return texts
 
 
 @final
 class RowJson:
     """Writes the rows of one statement.
 
-    ``columns`` are the statement's, ``acl_text`` gives the JSON of an ACL by its number, ``None`` for none.
+    ``columns`` are the statement's, ``acl_texts`` gives the JSON of ACLs by their numbers (``None`` for none),
+    ``url_of`` gives files their URLs.
     """
 
-    __slots__ = ("_acl_at", "_acl_text", "_containers", "_ends", "_fields", "_id_at", "_included", "_nulls_at", "pointers")
+    __slots__ = (
+        "_acl_at", "_acl_texts", "_containers", "_ends", "_fields", "_id_at", "_included", "_nulls_at", "_pointers",
+    )  # fmt: skip
 
     def __init__(
-        self, columns: Sequence[str], layout: ClassLayout, acl_text: Callable[[int], str | None]
+        self,
+        columns: Sequence[str],
+        layout: ClassLayout,
+        acl_texts: Callable[[Iterable[int]], Mapping[int, str | None]],
+        url_of: UrlOf,
     ) -> None:
         places = {name: place for place, name in enumerate(columns)}
         stored = {column.key: column for column in layout.stored_columns() if column.names[0] in places}
         self._acl_at = places[ACL_COLUMN]
         self._nulls_at = places.get(NULLS_COLUMN, -1)
         self._id_at = places[stored.pop("objectId").name]
-        self._fields = [
-            _Field(key, places[stored.pop(key).name], _times) for key in _ALWAYS if key in stored
-        ]
-        self.pointers: dict[str, tuple[int, str | None]] = {}
-        """Keys of pointers: where the cell is, and its only class; ``None`` where the cell names the class."""
+        self._fields = [_Field(key, places[stored.pop(key).name], _TIME) for key in _ALWAYS if key in stored]
+        self._pointers: dict[str, tuple[int, str | None]] = {}
         self._containers: dict[str, int] = {}
         for key, column in stored.items():
             if key in _NOT_AMONG_FIELDS or (key == _SCORE_KEY and SCORE in places):
                 continue
-            place = places[column.name]
-            if column.field.type in ("Array", "Object"):
+            place, kind = places[column.name], column.field.type
+            if kind in _CONTAINERS:
                 self._containers[key] = place
-            elif column.field.type == "Pointer":
-                self.pointers[key] = (place, column.field.target)
-            self._fields.append(_Field(key, place, _texts_of(column), is_pair=len(column.names) == 2))
+            elif kind == "Pointer":
+                self._pointers[key] = (place, column.field.target)
+            is_pair = len(column.names) == 2
+            self._fields.append(_Field(key, place, _form_of(column, url_of), is_pair=is_pair))
         if SCORE in places:
-            self._fields.append(_Field(_SCORE_KEY, places[SCORE], _numbers))
+            self._fields.append(_Field(_SCORE_KEY, places[SCORE], _NUMBER))
         self._included = f'{{"__type":"Object","className":{json_string(layout.class_name)},"objectId":'
-        self._acl_text = acl_text
+        self._acl_texts = acl_texts
         self._ends = "".join(
             f',{json_string(key)}:{{"__type":"Relation","className":{json_string(target)}}}'
             for key, target in layout.relations.items()
         )
 
-    def texts(self, rows: Sequence[Row], url_of: UrlOf, included: Included = _NOTHING) -> list[str]:
+    def texts(self, rows: Sequence[Row], included: Included = _NOTHING) -> list[str]:
         """The objects of a query's rows."""
-        return self._texts('{"objectId":', rows, url_of, included)
+        return self._texts('{"objectId":', rows, included)
 
-    def texts_included(self, rows: Sequence[Row], url_of: UrlOf, included: Included = _NOTHING) -> list[str]:
+    def texts_included(self, rows: Sequence[Row], included: Included = _NOTHING) -> list[str]:
         """The objects as they stand in others that include them."""
-        return self._texts(self._included, rows, url_of, included)
+        return self._texts(self._included, rows, included)
 
     def ids(self, rows: Sequence[Row]) -> list[str]:
         """The objectIds."""
@@ -240,7 +257,7 @@ class RowJson:
         Raises:
             NeedsObjectsError: there are pointers inside of what stands under ``key``.
         """
-        found = self.pointers.get(key)
+        found = self._pointers.get(key)
         if found is None:
             place = self._containers.get(key, -1)
             if place >= 0 and any('"Pointer"' in (row[place] or "") for row in rows):
@@ -259,9 +276,9 @@ class RowJson:
 
     def by_cell(self, key: str, found: Mapping[str, Mapping[str, str]]) -> Mapping[Any, str]:
         """Texts by class and objectId as texts by the cell of the pointers under ``key``."""
-        if key not in self.pointers:
+        if key not in self._pointers:
             return _NO_TEXTS
-        target = self.pointers[key][1]
+        target = self._pointers[key][1]
         if target is not None:
             return found.get(target, _NO_TEXTS)
         return {
@@ -270,40 +287,49 @@ class RowJson:
             for object_id, text in texts.items()
         }
 
-    def _texts(self, opening: str, rows: Sequence[Row], url_of: UrlOf, included: Included) -> list[str]:
+    def _texts(self, opening: str, rows: Sequence[Row], included: Included) -> list[str]:
+        """The objects of rows, opened with ``opening``.
+
+        What stands between two values is the same in all rows, and repeated; a key that is not in all of them brings
+        its own.
+        """
         if not rows:
             return []
         columns = list(zip(*rows, strict=True))
-        parts = [[f"{opening}{json_string(cell)}" for cell in columns[self._id_at]]]
+        nulls: Row = columns[self._nulls_at] if self._nulls_at >= 0 else ()
+        if not any(nulls):
+            nulls = ()
+        between = opening
+        parts: list[Iterable[str]] = []
+        parts += repeat(between), map(json_string, columns[self._id_at])
+        between = ""
         for field in self._fields:
-            cells: Sequence[Any] = columns[field.place]
-            if field.is_pair:
-                cells = list(zip(cells, columns[field.place + 1], strict=True))
+            firsts = columns[field.place]
             found = included.get(field.key)
-            if found is None:
-                parts.append(field.texts(field.start, cells, url_of))
+            if found is None and None not in firsts:
+                form = field.form
+                parts += (
+                    repeat(f"{between}{field.start}{form.before}"),
+                    form.texts(field.cells(columns)),
+                )
+                between = form.after
+            elif found is not None and found.keys() >= set(firsts):
+                parts += repeat(between + field.start), map(found.__getitem__, firsts)
+                between = ""
             else:
-                start = field.start
-                parts.append([f"{start}{found[cell]}" if cell in found else "" for cell in cells])
-        if self._nulls_at >= 0:
-            self._add_nulls(parts, columns)
-        parts.append(self._ends_of(columns[self._acl_at]))
-        return list(map("".join, zip(*parts, strict=True)))
+                if between:
+                    parts.append(repeat(between))
+                between = ""
+                if found is None:
+                    parts.append(field.gaps(columns, nulls))
+                else:
+                    shown = [f"{field.start}{found[cell]}" if cell in found else "" for cell in firsts]
+                    parts.append(field.with_nulls(shown, firsts, nulls))
+        parts += repeat(between + self._ends), self._acls_of(columns[self._acl_at])
+        return list(map("".join, zip(*parts, strict=False)))
 
-    def _add_nulls(self, parts: list[list[str]], columns: Sequence[Row]) -> None:
-        """Write the keys that hold an explicit null."""
-        for place, nulls in enumerate(columns[self._nulls_at]):
-            if nulls is None:
-                continue
-            keys = set(split_nulls(nulls))
-            for field, texts in zip(self._fields, parts[1:], strict=True):
-                if field.key in keys and columns[field.place][place] is None:
-                    texts[place] = f"{field.start}null"
-
-    def _ends_of(self, numbers: Sequence[int]) -> list[str]:
-        """What follows the fields: relations, the ACL, the end of the object."""
-        ends: dict[int, str] = {}
-        for number in set(numbers):
-            text = self._acl_text(number)
-            ends[number] = f"{self._ends}}}" if text is None else f'{self._ends},"ACL":{text}}}'
-        return [ends[number] for number in numbers]
+    def _acls_of(self, numbers: Sequence[int]) -> Iterable[str]:
+        """The ACL and the end of the object."""
+        acls = self._acl_texts(set(numbers))
+        ends = {number: "}" if text is None else f',"ACL":{text}}}' for number, text in acls.items()}
+        return map(ends.__getitem__, numbers)

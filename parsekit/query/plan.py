@@ -72,6 +72,8 @@ _PLAIN: Final[dict[type, str]] = {
     type(None): "null",
 }
 
+_SCALARS: Final = frozenset({*_PLAIN, Pointer})
+
 
 @final
 @attrs.frozen(slots=True)
@@ -247,12 +249,19 @@ def _argument(node: Constraint, guarded: bool, values: list[Value]) -> Hashable:
 
 def _needs_guard(argument: Value) -> bool:
     if isinstance(argument, tuple):
-        return any(isinstance(item, dict | list | tuple) for item in argument)
+        return not _SCALARS.issuperset(map(type, argument)) and any(
+            isinstance(item, dict | list | tuple) for item in argument
+        )
     return isinstance(argument, QueryState | KeyOfQuery | RelatedTo | RelativeTime | dict | list)
 
 
 def _list_shape(items: tuple[Value, ...]) -> Hashable:
-    kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
+    kinds: frozenset[Hashable]
+    types = set(map(type, items))  # lists are long and of few types
+    if _PLAIN.keys() >= types:
+        kinds = frozenset([_PLAIN[kind] for kind in types])
+    else:
+        kinds = frozenset("regex" if isinstance(item, RegexPattern) else _kind(item) for item in items)
     size = len(items)
     return ("list", kinds, 1 << (size - 1).bit_length() if size > 1 else size)
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 import attrs
 
 from parsekit.codec import JSON, encode_value, format_date
-from parsekit.engine.row_json import UrlOf
 from parsekit.engine.row_json import add_urls as give_urls
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject
@@ -51,7 +50,7 @@ def find(call: Call, class_name: str) -> Response:
     if asked.explain is not None and asked.explain is not False:
         return _explained(call, state, asked.explain)
     if state.limit != 0 and not redirected:
-        texts = call.engine.json_reads.find(state, call.principal, _url_of(call.options))
+        texts = call.reads.find(state, call.principal)
         if texts is not None:
             end = f',"count":{call.engine.count_objects(state, call.principal)}' if asked.count else ""
             return Response(text=f'{{"results":[{",".join(texts)}]{end}}}')
@@ -103,7 +102,7 @@ def get(call: Call, class_name: str, object_id: str) -> Response:
     state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS) if asked else None
     if state is not None:
         check_include(call, state)
-    text = call.engine.json_reads.get(class_name, object_id, call.principal, state, _url_of(call.options))
+    text = call.reads.get(class_name, object_id, call.principal, state)
     if text is not None:
         return Response(text=text)
     obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
@@ -158,11 +157,7 @@ def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
 
 def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
     """Give each File of an object and of the objects included in it its URL."""
-    give_urls(entry, _url_of(options))
-
-
-def _url_of(options: ServerOptions) -> UrlOf:
-    return partial(file_url, options)
+    give_urls(entry, partial(file_url, options))
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

@@ -18,6 +18,7 @@ from parsekit.codec import JSON, loads
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
+    from parsekit.engine.json_reads import JsonReads
     from parsekit.server.options import ServerOptions
 
 __all__ = ["Call", "Request", "Response"]
@@ -68,6 +69,7 @@ class Call:
     """
 
     engine: ParseEngine
+    reads: JsonReads
     options: ServerOptions
     principal: Principal
     method: str

@@ -160,6 +160,11 @@ class Picker:
     target: str | None
     numeric: bool
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether a text is its own stored form."""
+        return self.wanted not in ("Pointer", "Boolean", "Number", "Date")
+
     def __call__(self, item: Value) -> Any:
         """The stored form of ``item``."""
         wanted = self.wanted
@@ -201,4 +206,7 @@ class ListText:
 
     def __call__(self, items: tuple[Value, ...]) -> str:
         """The JSON text of ``items``."""
+        pick = self.pick
+        if isinstance(pick, Picker) and pick.takes_texts and set(map(type, items)) == {str}:
+            return dumps(list(items))
         return dumps([stored for stored in map(self.pick, items) if stored is not None])

@@ -349,9 +349,10 @@ class Store:
         """The ACL of a number as JSON, ``None`` for none."""
         return self.acls.entry(self.database.reader(), number)
 
-    def acl_text(self, number: int) -> str | None:
-        """The ACL of a number as JSON text, ``None`` for none."""
-        return self.acls.text(self.database.reader(), number)
+    def acl_texts(self, numbers: Iterable[int]) -> dict[int, str | None]:
+        """ACLs as JSON text by their numbers, ``None`` for none."""
+        connection, text = self.database.reader(), self.acls.text
+        return {number: text(connection, number) for number in numbers}
 
     def role_names(self, user_id: str) -> frozenset[str]:
         """The names of the roles of a user."""
