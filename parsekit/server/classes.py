@@ -6,7 +6,7 @@ Bodies become operations here and answers become JSON; every rule of a read or a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import attrs
@@ -18,7 +18,7 @@ from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
-from parsekit.query.where import decode_query
+from parsekit.query.where import FindRequest, QueryLimits, decode_query, decode_url_parameters
 from parsekit.server.files import file_url
 from parsekit.server.limits import check_include, limited, query_limits
 from parsekit.server.options import ServerOptions
@@ -34,6 +34,7 @@ _GET_KEYS: Final = frozenset(
 )  # fmt: skip
 
 
+_LONGEST_REMEMBERED: Final = 1_000
 _EXPLAIN: Final = ("queryPlanner", "queryPlannerExtended", "executionStats", "allPlansExecution")
 
 
@@ -41,7 +42,7 @@ def find(call: Call, class_name: str) -> Response:
     """``GET /classes/C``."""
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
     special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
-    asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+    asked = _asked(call, class_name, special)
     asked = attrs.evolve(asked, state=_readable(asked.state, call))
     check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
@@ -64,6 +65,27 @@ def find(call: Call, class_name: str) -> Response:
     if asked.count:
         body["count"] = call.engine.count_objects(state, call.principal)
     return Response(200, body)
+
+
+def _asked(call: Call, class_name: str, special: frozenset[str]) -> FindRequest:
+    """What is asked for. Clients ask the same again and again, so short queries are remembered by their text."""
+    limits, query = query_limits(call), call.query
+    is_long = sum(map(len, query.values())) > _LONGEST_REMEMBERED
+    # a hook gets what its query holds, and may change it
+    if call.body or not query or is_long or not call.engine.cloud.is_empty:
+        return decode_query(class_name, call.asked, special_keys=special, limits=limits)
+    return _decoded(class_name, tuple(query.items()), special, limits)
+
+
+@lru_cache(maxsize=1_024)
+def _decoded(
+    class_name: str,
+    query: tuple[tuple[str, str], ...],
+    special: frozenset[str],
+    limits: QueryLimits | None,
+) -> FindRequest:
+    parameters = decode_url_parameters(dict(query))
+    return decode_query(class_name, parameters, special_keys=special, limits=limits)
 
 
 def _readable(state: QueryState, call: Call) -> QueryState:

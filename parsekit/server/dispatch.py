@@ -147,6 +147,8 @@ class Dispatcher:
             headers=request.headers,
             client_host=request.client_host,
             data=data,
+            text=request.body,
+            query=request.params,
         )
 
     def _client(self, path: str, credentials: Credentials) -> Principal:

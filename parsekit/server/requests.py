@@ -66,6 +66,7 @@ class Call:
     ``params`` are the query string's parameters, each as the JSON it spells; ``body`` is a JSON object without the
     keys that only carry credentials; ``captures`` are the variable parts of the path. ``session_token`` is what the
     client sent, whether or not the route cares for it. ``data`` are the bytes of an upload, which has no JSON body.
+    ``text`` and ``query`` are what body and parameters were read from (in a batch those of the whole).
     """
 
     engine: ParseEngine
@@ -82,6 +83,8 @@ class Call:
     context: Mapping[str, JSON] = _NONE
     headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     data: bytes = attrs.field(default=b"", repr=False)
+    text: bytes = attrs.field(default=b"", repr=False)
+    query: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     client_host: str = "127.0.0.1"
 
     @property

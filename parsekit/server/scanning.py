@@ -15,12 +15,14 @@ from parsekit.errors import KeyNameError
 __all__ = ["check_keywords"]
 
 _MISSING: Final = object()
+_WORD: Final = re.compile("[A-Za-z0-9_]+")
 
 
-def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...]) -> None:
+def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...], text: bytes = b"") -> None:
     """Refuse data in which a denied key, value or pair of both occurs at any depth.
 
-    Texts of the list are regular expressions that are found anywhere in a key or a value.
+    Texts of the list are regular expressions that are found anywhere in a key or a value. ``text`` is the JSON that
+    the data was read from, where there is one.
 
     Raises:
         KeyNameError: 105.
@@ -28,12 +30,16 @@ def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...]) -> None:
     if not denied:
         return
     wanted = _wanted(tuple(map(_spelling, denied)))
-    if wanted.any_key is not None and not any(map(wanted.any_key.search, _keys(data))):
-        return
+    if wanted.any_key is not None:
+        # a key stands in its JSON as it is, unless something of it is escaped
+        if text[:1] == b"{" and b"\\" not in text and wanted.any_key.search(text) is None:
+            return
+        if not any(wanted.any_key.search(key.encode(errors="replace")) for key in _keys(data)):
+            return
     for key, value in _pairs(data):
-        for wanted_key, wanted_value, text in wanted.tests:
+        for wanted_key, wanted_value, name in wanted.tests:
             if _passes(key, wanted_key) and _passes(value, wanted_value):
-                raise KeyNameError(f"Prohibited keyword in request data: {text}.")
+                raise KeyNameError(f"Prohibited keyword in request data: {name}.")
 
 
 def _spelling(keyword: Mapping[str, JSON]) -> tuple[str, str] | str:
@@ -52,7 +58,7 @@ class _Wanted:
     """
 
     tests: tuple[tuple[object, object, str], ...]
-    any_key: re.Pattern[str] | None
+    any_key: re.Pattern[bytes] | None
 
 
 @lru_cache(maxsize=32)
@@ -69,9 +75,9 @@ def _wanted(denied: tuple[tuple[str, str] | str, ...]) -> _Wanted:
         found.append((key, value, text))
         word = keyword.get("key")
         # places in lists count as keys, and are not among ``_keys``
-        is_word = isinstance(word, str) and re.escape(word) == word and not (word.isdigit() or word == "")
+        is_word = isinstance(word, str) and _WORD.fullmatch(word) is not None and not word.isdigit()
         words = [*words, word] if is_word and words is not None else None
-    return _Wanted(tuple(found), None if not words else re.compile("|".join(words)))
+    return _Wanted(tuple(found), None if not words else re.compile("|".join(words).encode()))
 
 
 def _pattern(item: object) -> object:

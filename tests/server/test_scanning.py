@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parsekit.codec import dumps, loads
 from parsekit.errors import KeyNameError
 from parsekit.server.options import ServerOptions
 from parsekit.server.scanning import check_keywords
@@ -48,11 +49,18 @@ def _is_denied(data: Any, denied: list[dict[str, Any]]) -> bool:
 
 @given(data=_data, denied=st.lists(_keywords, max_size=3))
 def test_every_pair_counts(data: Any, denied: list[dict[str, Any]]) -> None:
-    if _is_denied(data, denied):
-        with pytest.raises(KeyNameError):
-            check_keywords(data, tuple(denied))
-    else:
-        check_keywords(data, tuple(denied))
+    for text in (b"", dumps(data).encode()):
+        if _is_denied(data, denied):
+            with pytest.raises(KeyNameError):
+                check_keywords(data, tuple(denied), text)
+        else:
+            check_keywords(data, tuple(denied), text)
+
+
+def test_an_escaped_key_is_a_key() -> None:
+    text = r'{"\u0063onstructor": 1}'
+    with pytest.raises(KeyNameError):
+        check_keywords(loads(text), ({"key": "constructor"},), text.encode())
 
 
 def test_what_is_denied_without_being_asked_for() -> None:
