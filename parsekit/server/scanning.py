@@ -76,7 +76,7 @@ def _wanted(denied: tuple[tuple[str, str] | str, ...]) -> _Wanted:
         word = keyword.get("key")
         # places in lists count as keys, and are not among ``_keys``
         is_word = isinstance(word, str) and _WORD.fullmatch(word) is not None and not word.isdigit()
-        words = [*words, word] if is_word and words is not None else None
+        words = [*words, str(word)] if is_word and words is not None else None
     return _Wanted(tuple(found), None if not words else re.compile("|".join(words).encode()))
 
 
