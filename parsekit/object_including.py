@@ -18,7 +18,7 @@ from parsekit.query.keys import include_paths
 from parsekit.query.state import QueryState
 from parsekit.values import MISSING, Missing, Pointer, Value
 
-__all__ = ["attach_includes"]
+__all__ = ["attach_includes", "include_tree", "included_query"]
 
 Fetch: TypeAlias = Callable[[QueryState, int], list[PFObject]]
 """Reads the objects of a class by their ids; the number tells how many ids are asked for."""
@@ -31,13 +31,27 @@ _state_of: Final[Callable[[PFObject], Any]] = attrgetter("_state")
 
 def attach_includes(objects: list[PFObject], state: QueryState, fetch: Fetch) -> None:
     """Fetch and attach everything that ``state`` includes."""
+    tree = include_tree(state)
+    if tree:
+        _Includes(state, fetch).descend(objects, tree, "", "")
+
+
+def include_tree(state: QueryState) -> dict[str, Any]:
+    """What ``state`` includes, as a tree of keys."""
     tree: dict[str, Any] = {}
     for path in include_paths(state):
         branch = tree
         for part in path.split("."):
             branch = branch.setdefault(part, {})
-    if tree:
-        _Includes(state, fetch).descend(objects, tree, "", "")
+    return tree
+
+
+def included_query(state: QueryState, path: str, class_name: str, ids: Iterable[str]) -> QueryState:
+    """The query for the objects of a class that stand at ``path`` of the results of ``state``."""
+    keys = tuple(dict.fromkeys(key.partition(".")[0] for key in _below(state.keys, path)))
+    exclude_keys = tuple(key for key in _below(state.exclude_keys, path) if "." not in key)
+    by_ids = Constraint("objectId", "$in", tuple(ids))
+    return QueryState(class_name, by_ids, keys=keys or None, exclude_keys=exclude_keys)
 
 
 @final
@@ -68,11 +82,8 @@ class _Includes:
 
     def _found(self, wanted: _Wanted, path: str) -> Included:
         found: Included = {}
-        keys = tuple(dict.fromkeys(key.partition(".")[0] for key in _below(self._state.keys, path)))
-        exclude_keys = tuple(key for key in _below(self._state.exclude_keys, path) if "." not in key)
         for class_name, ids in wanted.items():
-            by_ids = Constraint("objectId", "$in", tuple(ids))
-            query = QueryState(class_name, by_ids, keys=keys or None, exclude_keys=exclude_keys)
+            query = included_query(self._state, path, class_name, ids)
             found[class_name] = _by_id(self._fetch(query, len(ids)))
         return found
 

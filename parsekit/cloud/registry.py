@@ -171,6 +171,11 @@ class CloudCode:
         """Whether nothing at all is registered."""
         return not (self._hooks or self._functions or self._jobs)
 
+    @property
+    def hooks_finds(self) -> bool:
+        """Whether there is a hook around the finds of any class."""
+        return any(trigger in ("beforeFind", "afterFind") for trigger, _ in list(self._hooks))
+
     def run(self, trigger: str, class_name: str, request: Any) -> Any:
         """Call a hook that there is; what it returns.
 

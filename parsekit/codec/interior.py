@@ -84,6 +84,9 @@ def _float_text(value: float) -> str:
 
 
 _quote: Final = json.encoder.encode_basestring
+json_string: Final[Callable[[str], str]] = _quote
+"""A text as JSON, in quotes. It is the encoder's own function: a result calls it for each of its texts."""
+
 FIELD_TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {
     str: _quote,
     int: int.__repr__,
@@ -110,11 +113,6 @@ def encode_fields(fields: Mapping[str, Value]) -> str:
     except ValueError:
         return encode_interior(fields)  # which says what is wrong
     return well_formed(f"{{{','.join(members)}}}")
-
-
-def json_string(text: str) -> str:
-    """``text`` as JSON, in quotes."""
-    return _quote(text)
 
 
 def decode_interior(text: str) -> Value:

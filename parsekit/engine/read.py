@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, TypeVar, final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, final
 
 from parsekit import attrs
 from parsekit.acl.clp import Operation
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ReadPath"]
 
 T = TypeVar("T")
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
 
 _ATTEMPTS: Final = 20
 _CONTAINERS: Final = frozenset({"Array", "Object", "File"})
@@ -112,10 +113,14 @@ class ReadPath:
             except (NotSimple, StaleCatalog):
                 place = None
         operation = read_operation(state)
+
+        def made(asked: QueryState, compiled: Compiled, rows: Rows, asking: Asking) -> list[Any]:
+            return self.objects(asked, compiled, rows, asking, kind, hooks)
+
         try:
-            found = self._find(state, principal, kind, operation, hooks)
+            found = self.found(state, principal, operation, made, hooks)
         except StaleCatalog:
-            return self.retry(lambda: self._find(state, principal, kind, operation, hooks))
+            return self.retry(lambda: self.found(state, principal, operation, made, hooks))
         if place is not None and not self._store.database.in_write:
             self._prepare_find(place, state, principal, operation)
         return found
@@ -149,17 +154,53 @@ class ReadPath:
                     obj = object.__new__(self._classes(shape.class_name) if kind is None else kind)
                     obj._state, obj._context = rows[0], ResultContext(shape, True)
                     return obj
+
+        def made(asked: QueryState, compiled: Compiled, rows: Rows, asking: Asking) -> list[Any]:
+            return self.objects(asked, compiled, rows, asking, kind, hooks)
+
+        return self.got(class_name, object_id, principal, state, made, hooks)
+
+    def got(
+        self,
+        class_name: str,
+        object_id: str,
+        principal: Principal,
+        state: QueryState | None,
+        made: Callable[[QueryState, Compiled, Rows, Asking], list[T]],
+        hooks: FindHooks | None = None,
+    ) -> T:
+        """What ``made`` makes of the row of one object. Raises as ``get`` does."""
         where = Constraint("objectId", "$eq", object_id)
         if state is None:
             by_id = QueryState(class_name, where, limit=1)
         else:
             by_id = attrs.evolve(state, where=where, order=(), limit=1, skip=0, from_local=False)
-        found = self.retry(lambda: self._find(by_id, principal, kind, "get", hooks))
+        found = self.retry(lambda: self.found(by_id, principal, "get", made, hooks))
         if state is None and not self._store.database.in_write:
             self._prepare_get(by_id, principal)
         if not found:
             raise ObjectNotFoundError()
         return found[0]
+
+    def get_prepared_row(
+        self, class_name: str, object_id: str, principal: Principal
+    ) -> tuple[Compiled, tuple[Any, ...]] | None:
+        """The row of an object, where a get of this kind was done before; ``None`` where ``get`` has to look.
+
+        Raises:
+            ObjectNotFoundError: 101, there is none, or none that the principal may see.
+        """
+        view = self._views.of(principal)
+        prepared = view.prepared.get(class_name)
+        if prepared is None:
+            return None
+        try:
+            rows = self._store.run_compiled(prepared.compiled, [object_id], view.ids)
+        except StaleCatalog:
+            return None
+        if not rows:
+            raise ObjectNotFoundError()
+        return prepared.compiled, rows[0]
 
     def count(self, state: QueryState, principal: Principal) -> int:
         """How many objects match, whatever limit and skip."""
@@ -215,14 +256,19 @@ class ReadPath:
             return None
         return Asking(view, operation, reading, layout)
 
-    def _find(
+    def found(
         self,
         state: QueryState,
         principal: Principal,
-        kind: type[PFObject] | None,
         operation: Operation,
-        hooks: FindHooks | None,
-    ) -> list[Any]:
+        made: Callable[[QueryState, Compiled, Rows, Asking], list[T]],
+        hooks: FindHooks | None = None,
+    ) -> list[T]:
+        """What ``made`` makes of the rows of a query, in one state of the database with them; tried once.
+
+        Raises:
+            StaleCatalog: ask again.
+        """
         if state.limit == 0 and not any(map(_asks, constraints_of(state.where))):
             return self._nothing(state, principal, operation)
         asking = self.asking(state.class_name, principal, operation)
@@ -231,13 +277,13 @@ class ReadPath:
         limit = self._default_limit if state.limit is None else state.limit
         if not state.include and not state.exclude_keys and state.keys is None:
             compiled, rows = self._run(state, "find", asking, limit)
-            return self.objects(state, compiled, rows, asking, kind)
+            return made(state, compiled, rows, asking)
         state = with_all_includes(state, asking.layout)
         with nullcontext() if hooks is not None else self._store.snapshot():
             compiled, rows = self._run(state, "find", asking, limit)
-            return self.objects(state, compiled, rows, asking, kind, hooks)
+            return made(state, compiled, rows, asking)
 
-    def _nothing(self, state: QueryState, principal: Principal, operation: Operation) -> list[Any]:
+    def _nothing(self, state: QueryState, principal: Principal, operation: Operation) -> list[T]:
         """The answer to a limit of 0: nothing is read, and no class-level permission asked for (RestQuery.runFind).
 
         Raises what is refused before: classes for masters only, classes that may not be made, fields that are hidden.
@@ -437,18 +483,26 @@ class ReadPath:
 
     def included(self, query: QueryState, ids: int, view: PrincipalView) -> list[PFObject]:
         """Objects by their ids under the permissions of their own class: ``get`` for one id, ``find`` for several."""
-        layout = self._store.catalog.layout(query.class_name)
-        operation: Operation = "get" if ids == 1 else "find"
-        reading = view.including(query.class_name, operation)
-        if layout is None:
+        asking = self.including(query.class_name, ids, view)
+        if asking is None:
             return []
-        asking = Asking(view, operation, reading, layout)
-        compiled, rows = self._run(query, "find", asking, query.limit)
+        compiled, rows = self.included_rows(query, asking)
         whole = QueryState(query.class_name)  # what is included of these comes with the outer paths
         objects: list[PFObject] = self.objects(whole, compiled, rows, asking, None)
         if objects and (query.keys is not None or query.exclude_keys):
             objects[0].context.complete = False
         return objects
+
+    def including(self, class_name: str, ids: int, view: PrincipalView) -> Asking | None:
+        """What objects that are included are read with; ``None`` for a class that does not exist."""
+        layout = self._store.catalog.layout(class_name)
+        operation: Operation = "get" if ids == 1 else "find"
+        reading = view.including(class_name, operation)
+        return None if layout is None else Asking(view, operation, reading, layout)
+
+    def included_rows(self, query: QueryState, asking: Asking) -> tuple[Compiled, Rows]:
+        """The rows of objects that are included."""
+        return self._run(query, "find", asking, query.limit)
 
     # -- explain ---------------------------------------------------------------------------------
 

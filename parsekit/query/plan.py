@@ -72,6 +72,8 @@ _PLAIN: Final[dict[type, str]] = {
     type(None): "null",
 }
 
+_SCALARS: Final = frozenset({*_PLAIN, Pointer})
+
 
 @final
 @attrs.frozen(slots=True)

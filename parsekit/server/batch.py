@@ -72,7 +72,12 @@ def _sub_call(call: Call, entry: JSON) -> Call:
         raise InvalidJsonError(f"cannot route {method} {below}")
     body = entry.get("body")
     return attrs.evolve(
-        call, method=method, path=below, params={}, body=dict(body) if isinstance(body, dict) else {}
+        call,
+        method=method,
+        path=below,
+        params={},
+        query={},
+        body=dict(body) if isinstance(body, dict) else {},
     )
 
 

@@ -6,16 +6,18 @@ Bodies become operations here and answers become JSON; every rule of a read or a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from parsekit import attrs
 from parsekit.codec import JSON, encode_value, format_date
+from parsekit.engine.row_json import add_urls as give_urls
 from parsekit.errors import InvalidJsonError, InvalidQueryError, KeyNameError, ParseError
 from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
 from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
-from parsekit.query.where import decode_query
+from parsekit.query.where import FindRequest, QueryLimits, decode_query, decode_url_parameters
 from parsekit.query.where.arguments import truthy
 from parsekit.server.files import file_url
 from parsekit.server.limits import check_include, limited, query_limits
@@ -31,6 +33,7 @@ _GET_KEYS: Final = frozenset(
 )  # fmt: skip
 
 
+_LONGEST_REMEMBERED: Final = 1_000
 _EXPLAIN: Final = ("queryPlanner", "queryPlannerExtended", "executionStats", "allPlansExecution")
 
 
@@ -39,7 +42,7 @@ def find(call: Call, class_name: str) -> Response:
     # SAFETY: a master may name internal keys in conditions; whether they match anything is the engine's affair.
     special = MASTER_KEYS if call.principal.bypasses_permissions else CLIENT_KEYS
     try:
-        asked = decode_query(class_name, call.asked, special_keys=special, limits=query_limits(call))
+        asked = _asked(call, class_name, special)
     except (KeyNameError, InvalidJsonError) as error:
         return _unreadable(call, class_name, error)
     asked = attrs.evolve(asked, state=_readable(asked.state, call))
@@ -49,6 +52,11 @@ def find(call: Call, class_name: str) -> Response:
     state, redirected = _redirected(call, limited(call, asked.state))
     if asked.explain is not None and asked.explain is not False:
         return _explained(call, state, asked.explain)
+    if state.limit != 0 and not redirected:
+        texts = call.reads.find(state, call.principal)
+        if texts is not None:
+            end = f',"count":{call.engine.count_objects(state, call.principal)}' if asked.count else ""
+            return Response(text=f'{{"results":[{",".join(texts)}]{end}}}')
     results: list[JSON] = []
     if state.limit != 0:
         results = [shown(call, obj) for obj in call.engine.find_objects(state, call.principal)]
@@ -80,6 +88,27 @@ def _unreadable(call: Call, class_name: str, error: ParseError) -> Response:
             class_name, "count" if call.asked.get("limit") == 0 else "find"
         )
     raise error
+
+
+def _asked(call: Call, class_name: str, special: frozenset[str]) -> FindRequest:
+    """What is asked for. Clients ask the same again and again, so short queries are remembered by their text."""
+    limits, query = query_limits(call), call.query
+    is_long = sum(map(len, query.values())) > _LONGEST_REMEMBERED
+    # a hook gets what its query holds, and may change it
+    if call.body or not query or is_long or not call.engine.cloud.is_empty:
+        return decode_query(class_name, call.asked, special_keys=special, limits=limits)
+    return _decoded(class_name, tuple(query.items()), special, limits)
+
+
+@lru_cache(maxsize=1_024)
+def _decoded(
+    class_name: str,
+    query: tuple[tuple[str, str], ...],
+    special: frozenset[str],
+    limits: QueryLimits | None,
+) -> FindRequest:
+    parameters = decode_url_parameters(dict(query))
+    return decode_query(class_name, parameters, special_keys=special, limits=limits)
 
 
 def _readable(state: QueryState, call: Call) -> QueryState:
@@ -115,8 +144,12 @@ def get(call: Call, class_name: str, object_id: str) -> Response:
     asked = call.asked
     if not _GET_KEYS.issuperset(asked):
         raise InvalidQueryError("Improper encode of parameter")
-    state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS)
-    check_include(call, state)
+    state = attrs.evolve(decode_query(class_name, asked).state, where=ALWAYS) if asked else None
+    if state is not None:
+        check_include(call, state)
+    text = call.reads.get(class_name, object_id, call.principal, state)
+    if text is not None:
+        return Response(text=text)
     obj = call.engine.get_object(class_name, object_id, call.principal, None, state)
     return Response(200, shown(call, obj))
 
@@ -168,16 +201,8 @@ def shown(call: Call, obj: PFObject) -> dict[str, JSON]:
 
 
 def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
-    """Give each File of an object and of the objects included in it its URL (FilesController.expandFilesInObject)."""
-    for value in entry.values():
-        for item in value if type(value) is list else (value,):
-            if type(item) is not dict:
-                continue
-            kind = item.get("__type")
-            if kind == "File" and "url" not in item:
-                item["url"] = file_url(options, item["name"])
-            elif kind == "Object":
-                add_urls(options, item)
+    """Give each File of an object and of the objects included in it its URL."""
+    give_urls(entry, partial(file_url, options))
 
 
 def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:

@@ -7,6 +7,7 @@ the engine and the options, so calls may run in any thread.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Final, final
 from urllib.parse import parse_qs, unquote
 
@@ -15,6 +16,7 @@ from parsekit.acl.principal import Principal
 from parsekit.cloud.requests import ORIGIN, Origin
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
+from parsekit.engine.json_reads import JsonReads
 from parsekit.errors import InvalidJsonError, ParsekitError
 from parsekit.query.where.request import decode_url_parameters
 from parsekit.server import (
@@ -66,6 +68,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         engine.webhooks.serve(options.webhook_key)
+        self._reads = JsonReads(engine, partial(files.file_url, options))
         self._rates = RateLimits(options.rate_limit, options.app_id)
         self.router = route_table(self._route_in_batch)
 
@@ -130,6 +133,7 @@ class Dispatcher:
             sender = Credentials(None, None, None, {}, {})  # a route that needs no keys
         return Call(
             self.engine,
+            self._reads,
             self.options,
             sender.principal or self._client(request.path, sender),
             method,
@@ -143,6 +147,8 @@ class Dispatcher:
             headers=request.headers,
             client_host=request.client_host,
             data=data,
+            text=request.body,
+            query=request.params,
         )
 
     def _client(self, path: str, credentials: Credentials) -> Principal:

@@ -160,7 +160,6 @@ def cors_headers(options: ServerOptions) -> Callable[[str | None], list[Header]]
 
 def rendered(response: Response) -> tuple[bytes, list[Header]]:
     """The bytes of an answer, and the headers that belong to it."""
-    body = response.body
     own = [
         (
             name.lower().encode("latin-1"),
@@ -168,6 +167,9 @@ def rendered(response: Response) -> tuple[bytes, list[Header]]:
         )
         for name, value in response.headers.items()
     ]
+    if response.text is not None:
+        return response.text.encode(), [_JSON, *own]
+    body = response.body
     if isinstance(body, bytes):
         return body, own
     if isinstance(body, str) and "Content-Type" in response.headers:

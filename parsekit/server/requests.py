@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from parsekit import attrs
 from parsekit.acl.principal import Principal
-from parsekit.codec import JSON
+from parsekit.codec import JSON, loads
 
 if TYPE_CHECKING:
     from parsekit.engine.core import ParseEngine
+    from parsekit.engine.json_reads import JsonReads
     from parsekit.server.options import ServerOptions
 
 __all__ = ["Call", "Request", "Response"]
@@ -40,11 +41,20 @@ class Request:
 @final
 @attrs.frozen(slots=True)
 class Response:
-    """An answer. ``body`` is JSON, except where ``headers`` state a ``Content-Type``: then it is text or bytes."""
+    """An answer. ``body`` is JSON, except where ``headers`` state a ``Content-Type``: then it is text or bytes.
+
+    ``text`` is the JSON in writing, where there is no other form of it; ``body`` is then read from it.
+    """
 
     status: int = 200
-    body: Any = attrs.field(default=None, repr=False)
+    _body: Any = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = _NONE
+    text: str | None = attrs.field(default=None, repr=False, kw_only=True)
+
+    @property
+    def body(self) -> Any:
+        """What is answered."""
+        return self._body if self.text is None else loads(self.text)
 
 
 @final
@@ -55,9 +65,11 @@ class Call:
     ``params`` are the query string's parameters, each as the JSON it spells; ``body`` is a JSON object without the
     keys that only carry credentials; ``captures`` are the variable parts of the path. ``session_token`` is what the
     client sent, whether or not the route cares for it. ``data`` are the bytes of an upload, which has no JSON body.
+    ``text`` and ``query`` are what body and parameters were read from (in a batch those of the whole).
     """
 
     engine: ParseEngine
+    reads: JsonReads
     options: ServerOptions
     principal: Principal
     method: str
@@ -70,6 +82,8 @@ class Call:
     context: Mapping[str, JSON] = _NONE
     headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     data: bytes = attrs.field(default=b"", repr=False)
+    text: bytes = attrs.field(default=b"", repr=False)
+    query: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     client_host: str = "127.0.0.1"
 
     @property

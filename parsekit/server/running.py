@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, Literal, final
 
 import uvicorn
 
@@ -68,6 +69,7 @@ def run(app: App, host: str, port: int, ready: Callable[[str], Any]) -> None:
             access_log=False,
             proxy_headers=False,  # SAFETY: who a client is decides on masterKeyIps; trustProxy says whom to believe
             server_header=False,
+            http=_protocol(),
             ws="websockets-sansio",
             ws_ping_interval=_PING_S,
             ws_ping_timeout=_PING_S,
@@ -78,6 +80,15 @@ def run(app: App, host: str, port: int, ready: Callable[[str], Any]) -> None:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listening.getsockname()[1]}"
         _Server(config, lambda: ready(address)).run(sockets=[listening])
+
+
+def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    """Ours where ``httptools`` is there, else what uvicorn has."""
+    try:
+        from parsekit.server.wire import HttpProtocol
+    except ModuleNotFoundError:
+        return "auto"
+    return HttpProtocol
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, final
+
+import attrs
 
 from parsekit.codec import JSON, dumps, loads
 from parsekit.errors import KeyNameError
@@ -13,37 +15,86 @@ from parsekit.errors import KeyNameError
 __all__ = ["check_keywords"]
 
 _MISSING: Final = object()
+_WORD: Final = re.compile("[A-Za-z0-9_]+")
 
 
-def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...]) -> None:
+def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...], text: bytes = b"") -> None:
     """Refuse data in which a denied key, value or pair of both occurs at any depth.
 
-    Texts of the list are regular expressions that are found anywhere in a key or a value.
+    Texts of the list are regular expressions that are found anywhere in a key or a value. ``text`` is the JSON that
+    the data was read from, where there is one.
 
     Raises:
         KeyNameError: 105.
     """
     if not denied:
         return
-    tests = _tests(tuple(dumps(dict(keyword)) for keyword in denied))
+    wanted = _wanted(tuple(map(_spelling, denied)))
+    if wanted.any_key is not None:
+        # a key stands in its JSON as it is, unless something of it is escaped
+        if text[:1] == b"{" and b"\\" not in text and wanted.any_key.search(text) is None:
+            return
+        if not any(wanted.any_key.search(key.encode(errors="replace")) for key in _keys(data)):
+            return
     for key, value in _pairs(data):
-        for wanted_key, wanted_value, text in tests:
+        for wanted_key, wanted_value, name in wanted.tests:
             if _passes(key, wanted_key) and _passes(value, wanted_value):
-                raise KeyNameError(f"Prohibited keyword in request data: {text}.")
+                raise KeyNameError(f"Prohibited keyword in request data: {name}.")
+
+
+def _spelling(keyword: Mapping[str, JSON]) -> tuple[str, str] | str:
+    """What stands for an entry of the list in a cache, the common one without becoming JSON."""
+    if len(keyword) == 1 and isinstance(key := keyword.get("key"), str):
+        return ("key", key)
+    return dumps(dict(keyword))
+
+
+@final
+@attrs.frozen(slots=True)
+class _Wanted:
+    """A list ready to be looked for: what is wanted of a key and of a value, and the name for whoever is refused.
+
+    Data without a key in which ``any_key`` is found is fine; ``None`` where keys alone do not tell.
+    """
+
+    tests: tuple[tuple[object, object, str], ...]
+    any_key: re.Pattern[bytes] | None
 
 
 @lru_cache(maxsize=32)
-def _tests(denied: tuple[str, ...]) -> tuple[tuple[object, object, str], ...]:
-    """What is wanted of a key and of a value, and how the keyword is named to whoever is refused."""
+def _wanted(denied: tuple[tuple[str, str] | str, ...]) -> _Wanted:
     found = []
-    for text in denied:
-        keyword = loads(text)
+    words: list[str] | None = []
+    for spelling in denied:
+        keyword = loads(spelling) if isinstance(spelling, str) else dict([spelling])
+        text = spelling if isinstance(spelling, str) else dumps(keyword)
         assert isinstance(keyword, dict)
-        wanted = [keyword.get(name, _MISSING) for name in ("key", "value")]
-        key, value = (re.compile(item) if isinstance(item, str) else item for item in wanted)
-        if key is not _MISSING or value is not _MISSING:
-            found.append((key, value, text))
-    return tuple(found)
+        key, value = (_pattern(keyword.get(name, _MISSING)) for name in ("key", "value"))
+        if key is _MISSING and value is _MISSING:
+            continue
+        found.append((key, value, text))
+        word = keyword.get("key")
+        # places in lists count as keys, and are not among ``_keys``
+        is_word = isinstance(word, str) and _WORD.fullmatch(word) is not None and not word.isdigit()
+        words = [*words, str(word)] if is_word and words is not None else None
+    return _Wanted(tuple(found), None if not words else re.compile("|".join(words).encode()))
+
+
+def _pattern(item: object) -> object:
+    return re.compile(item) if isinstance(item, str) else item
+
+
+def _keys(data: JSON) -> set[str]:
+    """The keys of all objects in ``data``."""
+    keys: set[str] = set()
+    waiting: list[JSON] = [data]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, dict):
+            keys.update(current)
+            current = current.values()
+        waiting.extend([item for item in current if isinstance(item, dict | list)])
+    return keys
 
 
 def _pairs(data: JSON) -> Iterator[tuple[str, JSON]]:

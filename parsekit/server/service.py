@@ -51,7 +51,9 @@ class Service:
         """What ``begin()`` began has ended."""
         with self._changed:
             self._under_way -= 1
-            at_end = self._at_end if self._under_way == 0 else None
+            if self._under_way:
+                return
+            at_end = self._at_end
             self._changed.notify_all()
         if at_end is not None:
             at_end()

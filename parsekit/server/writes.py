@@ -58,7 +58,7 @@ def read_body(call: Call, class_name: str, *, creating: bool) -> WriteBody:
         ParseError: 104, 105, a bad objectId; 107, 108 and 111 of ``codec.decode_operation``; 111, a value for
             createdAt or updatedAt that is no date.
     """
-    check_keywords(call.body, call.options.request_keyword_denylist)
+    check_keywords(call.body, call.options.request_keyword_denylist, call.text)
     fields = dict(call.body)
     object_id = _object_id(call, fields, class_name, creating=creating)
     schema = call.engine.schema.get(class_name)

@@ -32,6 +32,7 @@ class AclStore:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._entries: dict[int, Value] = {}
+        self._texts: dict[int, str] = {}
         self._maps: OrderedDict[tuple[frozenset[str], int], bytes] = OrderedDict()
         self._lock = Lock()
         self._greatest = -1
@@ -48,6 +49,7 @@ class AclStore:
         with self._lock:
             self._numbers.clear()
             self._entries.clear()
+            self._texts.clear()
             self._maps.clear()
             self._greatest = -1
             self._pending = False
@@ -79,12 +81,23 @@ class AclStore:
             return None
         entry = self._entries.get(number)
         if entry is None:
-            text = connection.execute("SELECT acl FROM _pk_acl WHERE id = ?", (number,)).get
-            entry = loads(text)
+            entry = loads(self.text(connection, number) or "")
             if len(self._entries) >= _ENTRIES:
                 self._entries.clear()
             self._entries[number] = entry
         return entry
+
+    def text(self, connection: apsw.Connection, number: int) -> str | None:
+        """The JSON text of the ACL of a number, ``None`` for ``NO_ACL``."""
+        if number == NO_ACL:
+            return None
+        text = self._texts.get(number)
+        if text is None:
+            text = str(connection.execute("SELECT acl FROM _pk_acl WHERE id = ?", (number,)).get)
+            if len(self._texts) >= _ENTRIES:
+                self._texts.clear()
+            self._texts[number] = text
+        return text
 
     def map_for(
         self, connection: apsw.Connection, principals: frozenset[str], access: Access, *, in_write: bool

@@ -162,6 +162,11 @@ class Picker:
     target: str | None
     numeric: bool
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether a text is its own stored form."""
+        return self.wanted not in ("Pointer", "Boolean", "Number", "Date")
+
     def __call__(self, item: Value) -> Any:
         """The stored form of ``item``."""
         wanted = self.wanted
@@ -204,6 +209,6 @@ class ListText:
     def __call__(self, items: tuple[Value, ...]) -> str:
         """The JSON text of ``items``."""
         pick = self.pick
-        if type(pick) is Picker and pick.wanted == "String":  # the ids of an include
-            return dumps([item for item in items if isinstance(item, str)])
-        return dumps([stored for stored in map(pick, items) if stored is not None])
+        if isinstance(pick, Picker) and pick.takes_texts and set(map(type, items)) == {str}:
+            return dumps(list(items))
+        return dumps([stored for stored in map(self.pick, items) if stored is not None])

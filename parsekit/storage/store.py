@@ -400,6 +400,11 @@ class Store:
         """The ACL of a number as JSON, ``None`` for none."""
         return self.acls.entry(self.database.reader(), number)
 
+    def acl_texts(self, numbers: Iterable[int]) -> dict[int, str | None]:
+        """ACLs as JSON text by their numbers, ``None`` for none."""
+        connection, text = self.database.reader(), self.acls.text
+        return {number: text(connection, number) for number in numbers}
+
     def role_names(self, user_id: str) -> frozenset[str]:
         """The names of the roles of a user."""
         if self.catalog.layout("_Role") is None:

@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import uvicorn
 
 from parsekit.server import App
+from parsekit.server.wire import HttpProtocol
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +87,7 @@ class _Server(uvicorn.Server):
 def running(app: App | Any) -> Iterator[int]:
     """The application on a free port, in a thread of this process."""
     config = uvicorn.Config(
-        app, log_level="warning", proxy_headers=False, ws="websockets-sansio",
+        app, log_level="warning", proxy_headers=False, http=HttpProtocol, ws="websockets-sansio",
         timeout_graceful_shutdown=5,
     )  # fmt: skip
     listening = socket.create_server(("127.0.0.1", 0), backlog=200)
