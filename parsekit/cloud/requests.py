@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, Literal, TypeAlias, final
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, final
 
 import attrs
 
+from parsekit._context import Origin
 from parsekit.acl.principal import Principal
 from parsekit.cloud.log import ScriptLog
 from parsekit.file import PFFile
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
 LiveServerEvent: TypeAlias = Literal["ws_connect", "connect", "subscribe", "unsubscribe", "ws_disconnect"]
 
 
@@ -41,6 +45,7 @@ class Caller:
     load_user: Callable[[], PFObject | None]
     load_roles: Callable[[], frozenset[str]]
     log: ScriptLog
+    origin: Origin | None = None
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -68,7 +73,21 @@ class _Request:
     @property
     def installation_id(self) -> str | None:
         """The installation that the call came from."""
-        return self.caller.principal.installation_id
+        origin = self.caller.origin
+        sent = None if origin is None else origin.installation_id
+        return self.caller.principal.installation_id if sent is None else sent
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the client's request, with lower-case names; none where the call came from no client."""
+        origin = self.caller.origin
+        return _NO_HEADERS if origin is None else origin.headers
+
+    @property
+    def ip(self) -> str | None:
+        """The address of the client, ``None`` where the call came from no client."""
+        origin = self.caller.origin
+        return None if origin is None else origin.ip
 
 
 @final

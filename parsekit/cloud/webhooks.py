@@ -28,6 +28,8 @@ from parsekit.values import MISSING
 
 __all__ = ["Webhook", "WebhookError", "json_of"]
 
+_KEPT_HERE: Final = frozenset({"authorization", "x-parse-maintenance-key", "x-parse-master-key"})
+"""Headers of a client that carry a master key, which no other service needs to know."""
 _SHOWN: Final = 100
 _LONGEST_ANSWER: Final = 64 * 1024 * 1024
 
@@ -125,6 +127,9 @@ def body_of(request: Any) -> dict[str, JSON]:
     }
     if request.installation_id is not None:
         body["installationId"] = request.installation_id
+    if request.ip is not None:
+        body["ip"] = request.ip
+        body["headers"] = {name: text for name, text in request.headers.items() if name not in _KEPT_HERE}
     user = request.user
     if user is not None:
         body["user"] = _object(user)
@@ -146,10 +151,26 @@ def _particular(request: Any) -> dict[str, JSON]:
             file = {"name": request.file.name, "metadata": request.file.metadata, "tags": request.file.tags}
             return {"file": json_of(file), "fileSize": request.file_size}
         case SubscribeRequest():
-            query = None if request.query is None else request.query.to_json()
-            return {"query": query, "clients": request.clients, "subscriptions": request.subscriptions}
+            return {**_subscribing(request), **_live(request)}
         case _:
             return {}
+
+
+def _subscribing(request: SubscribeRequest) -> dict[str, JSON]:
+    if request.query is None:
+        return {"event": "connect"}
+    return {"op": "subscribe", "query": request.query.to_json()}
+
+
+def _live(request: SubscribeRequest | LiveEventRequest) -> dict[str, JSON]:
+    """What hooks of live queries are told of the client and of the server."""
+    principal = request.caller.principal
+    return {
+        "clients": request.clients,
+        "subscriptions": request.subscriptions,
+        "useMasterKey": request.master,
+        "sessionToken": principal.session_token,
+    }
 
 
 def _objects(request: SaveRequest | LiveEventRequest) -> dict[str, JSON]:
@@ -157,7 +178,7 @@ def _objects(request: SaveRequest | LiveEventRequest) -> dict[str, JSON]:
     if request.original is not None:
         body["original"] = _object(request.original)
     if isinstance(request, LiveEventRequest):
-        body["event"] = request.event
+        body.update(event=request.event, sendEvent=request.send_event, **_live(request))
     return body
 
 

@@ -8,7 +8,7 @@ could be told whose write is on the disk already (parse_server.md C2).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -24,7 +24,7 @@ from parsekit.cloud import (
     SubscribeRequest,
 )
 from parsekit.cloud.requests import Caller
-from parsekit.cloud.webhooks import Webhook, body_of
+from parsekit.cloud.webhooks import Webhook, body_of, json_of
 from parsekit.codec import JSON, decode_operation
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
@@ -32,7 +32,7 @@ from parsekit.errors import ParsekitError
 from parsekit.livequery.events import Event
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
-from parsekit.operations import OperationSet
+from parsekit.operations import OperationSet, Set
 from parsekit.query.builder import PFQuery
 from parsekit.query.state import QueryState
 from parsekit.values import MISSING, Value
@@ -65,6 +65,8 @@ class EngineHooks:
         self._engine = engine
         self.cloud = cloud
         self.log = ScriptLog(engine.options.clock)
+        self.inspect: Callable[[JSON], None] = _nothing
+        """What refuses values that a hook may not put into an object, as a server that has forbidden keywords does."""
 
     def caller(self, principal: Principal) -> Caller:
         """The caller as cloud code sees it."""
@@ -80,7 +82,7 @@ class EngineHooks:
         def load_roles() -> frozenset[str]:
             return frozenset() if user_id is None else self._engine.store.role_names(user_id)
 
-        return Caller(principal, load_user, load_roles, self.log)
+        return Caller(principal, load_user, load_roles, self.log, self._engine.origin)
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -100,8 +102,15 @@ class EngineHooks:
         before = write.operations
         changed = [key for key in after if key not in before or after[key] != before[key]]
         reverted = [key for key in before if key not in after]
+        self._inspect_changes(after, changed)
         write.hook_keys = tuple(changed + reverted)
         write.operations = after
+
+    def _inspect_changes(self, operations: OperationSet, keys: list[str]) -> None:
+        for key in keys:
+            operation = operations[key]
+            if isinstance(operation, Set):
+                self.inspect({key: json_of(operation.value)})
 
     def after_save(self, write: Write) -> None:
         """Have the hook called after the commit."""
@@ -250,6 +259,10 @@ class EngineHooks:
         )
         with self._engine.acting_as(principal):
             return self.cloud.call_function(name, request)
+
+
+def _nothing(_value: JSON) -> None:
+    """An engine that nobody serves forbids no values."""
 
 
 def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:

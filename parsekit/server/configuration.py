@@ -23,6 +23,7 @@ from parsekit.engine.identity import random_object_ids
 from parsekit.engine.options import EngineOptions
 from parsekit.errors import EngineError, did_you_mean
 from parsekit.server.mail import WebhookMail
+from parsekit.server.option_words import parse_words
 from parsekit.server.options import ServerOptions
 from parsekit.server.reading import (
     OptionError,
@@ -59,6 +60,8 @@ _IDLE: Final = frozenset(
 """Options about logs, caches and start-up, which have no counterpart here: there is nothing to be told."""
 
 _PREFIX: Final = "PARSE_SERVER_"
+_SUITES: Final = "PARSE_SERVER_TEST_"
+"""Variables of Parse Server's own test suite, which may well be set where that starts a server."""
 _VARIABLES: Final = {
     "appId": "PARSE_SERVER_APPLICATION_ID",
     "auth": "PARSE_SERVER_AUTH_PROVIDERS",
@@ -163,7 +166,7 @@ def option_names() -> list[str]:
 
 
 def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Configuration:
-    """The configuration that options under Parse Server's names make; what is not given is as in Parse Server.
+    """The configuration that options under Parse Server's names make; what is not given, or null, is as in Parse Server.
 
     Raises:
         OptionError: unknown options, values that an option cannot have, a missing appId or masterKey; all of them.
@@ -172,7 +175,8 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     server: dict[str, JSON] = {}
     auth: dict[str, Any] = {}
     engine: dict[str, Any] = {}
-    for name, value in _with_sensitive({**_DEFAULTS, **options}).items():
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in _with_sensitive({**_DEFAULTS, **given}).items():
         where = f"{place}.{name}"
         if name in _SERVER_NAMES:
             server[name] = _size(where, value, problems) if name == "maxUploadSize" else value
@@ -188,8 +192,9 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
         elif name not in _IDLE:
             problems.append(f"{where}: there is no such option{did_you_mean(name, _NAMES)}")
     found = read_fields(ServerOptions, place, server, problems)
-    if problems or found is None:
-        raise OptionError(problems)
+    words = parse_words(options)
+    if problems or words is not None or found is None:
+        raise OptionError(problems or [f"{place}: {words}"], words)
     auth["public_server_url"], auth["app_id"] = found.public_url, found.app_id
     return Configuration(found, {**engine, "auth": AuthOptions(**auth)})
 
@@ -234,7 +239,7 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, JSON]:
         name = names.get(variable)
         if name is not None:
             found[name] = _meant(name, text)
-        elif variable.startswith(_PREFIX):
+        elif variable.startswith(_PREFIX) and not variable.startswith(_SUITES):
             hint = did_you_mean(variable, names)
             problems.append(f"environment variable {variable}: there is no such option{hint}")
     if problems:

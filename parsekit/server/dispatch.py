@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 import attrs
 
+from parsekit._context import CURRENT, Binding, Origin
 from parsekit.acl.principal import Principal
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
@@ -39,6 +40,7 @@ from parsekit.server.limits import RateLimits, check_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
 from parsekit.server.routing import Found, Route, Router
+from parsekit.server.scanning import check_keywords
 
 __all__ = ["Dispatcher", "route_table"]
 
@@ -66,6 +68,7 @@ class Dispatcher:
         self.engine = engine
         self.options = options
         engine.webhooks.serve(options.webhook_key)
+        engine.hooks.inspect = lambda value: check_keywords(value, options.request_keyword_denylist)
         self._rates = RateLimits(options.rate_limit, options.app_id)
         self.router = route_table(self._route_in_batch)
 
@@ -172,7 +175,12 @@ class Dispatcher:
             return no_route(call.method, f"{self.options.mount}{call.path}")
         if found.kind == "api" and self.options.route_allow_list is not None:
             check_route(call)
-        return found.route(call)
+        origin = Origin(call.headers, call.client_host, call.installation_id)
+        token = CURRENT.set(Binding(self.engine, call.principal, origin=origin))
+        try:
+            return found.route(call)
+        finally:
+            CURRENT.reset(token)
 
 
 def _captured(found: Found | None) -> dict[str, str]:

@@ -15,17 +15,18 @@ __all__ = ["check_keywords"]
 _MISSING: Final = object()
 
 
-def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...]) -> None:
+def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON] | str, ...]) -> None:
     """Refuse data in which a denied key, value or pair of both occurs at any depth.
 
-    Texts of the list are regular expressions that are found anywhere in a key or a value.
+    Texts of the list are regular expressions that are found anywhere in a key or a value; a text instead of a pair is
+    meant for keys.
 
     Raises:
         KeyNameError: 105.
     """
     if not denied:
         return
-    tests = _tests(tuple(dumps(dict(keyword)) for keyword in denied))
+    tests = _tests(tuple(dumps(item if isinstance(item, str) else dict(item)) for item in denied))
     for key, value in _pairs(data):
         for wanted_key, wanted_value, text in tests:
             if _passes(key, wanted_key) and _passes(value, wanted_value):
@@ -37,8 +38,8 @@ def _tests(denied: tuple[str, ...]) -> tuple[tuple[object, object, str], ...]:
     """What is wanted of a key and of a value, and how the keyword is named to whoever is refused."""
     found = []
     for text in denied:
-        keyword = loads(text)
-        assert isinstance(keyword, dict)
+        stated = loads(text)
+        keyword = stated if isinstance(stated, dict) else {"key": stated}
         wanted = [keyword.get(name, _MISSING) for name in ("key", "value")]
         key, value = (re.compile(item) if isinstance(item, str) else item for item in wanted)
         if key is not _MISSING or value is not _MISSING:

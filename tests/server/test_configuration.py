@@ -108,6 +108,7 @@ def test_the_environment_is_read_by_parse_servers_variables() -> None:
             "PARSE_SERVER_ENABLE_ANON_USERS": "0",
             "PARSE_SERVER_LIVE_QUERY": '{"classNames": ["Deal"]}',
             "PARSE_PUBLIC_SERVER_URL": "https://example.com/parse",
+            "PARSE_SERVER_TEST_DB": "mongo",
             "HOME": "/",
         }
     )
