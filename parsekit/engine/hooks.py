@@ -146,10 +146,26 @@ class EngineHooks:
     def _after(self, write: Write, request: SaveRequest) -> None:
         try:
             with self._engine.acting_as(write.view.principal):
-                self.cloud.run(request.trigger_name, write.class_name, request)
+                returned = self.cloud.run(request.trigger_name, write.class_name, request)
+            self._answer(write, request, returned)
         except ParsekitError as error:
             _LOG.exception("%s of %s %s failed", request.trigger_name, write.class_name, write.object_id)
             self.log.error(f"{request.trigger_name} of {write.class_name} {write.object_id} failed: {error}")
+
+    def _answer(self, write: Write, request: SaveRequest, returned: Any) -> None:
+        """Have what a hook after a save returns answered, or what it has set on the object and not saved (RestWrite)."""
+        if request.trigger_name != "afterSave":
+            return
+        if isinstance(returned, Mapping):
+            write.returned = returned or None
+            return
+        obj = returned if isinstance(returned, PFObject) else request.object
+        state = obj.local_state
+        if state is None or not state.operations:
+            return
+        for key, operation in plain_operations(state.operations).items():
+            if isinstance(operation, Set):
+                write.echo[key] = operation.value
 
     def _request(self, write: Write, trigger: str, obj: PFObject | None) -> SaveRequest:
         assert obj is not None

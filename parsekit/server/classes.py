@@ -5,12 +5,13 @@ Bodies become operations here and answers become JSON; every rule of a read or a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
+from parsekit.cloud.webhooks import json_of
 from parsekit.codec import JSON, encode_value, format_date
+from parsekit.engine.direct import WriteAnswer
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
@@ -111,10 +112,10 @@ def create(call: Call, class_name: str) -> Response:
         context=call.context,
     )
     if not answer.created:
-        return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
+        return Response(200, _updated(answer))
     location = f"{call.options.base_url}/classes/{class_name}/{answer.object_id}"
     entry: dict[str, JSON] = {"objectId": answer.object_id, "createdAt": format_date(answer.created_at)}
-    return Response(201, {**entry, **_echo(answer.echo)}, {"Location": location})
+    return Response(201, {**entry, **_echo(answer)}, {"Location": location})
 
 
 def update(call: Call, class_name: str, object_id: str) -> Response:
@@ -128,7 +129,11 @@ def update(call: Call, class_name: str, object_id: str) -> Response:
         new_id=body.object_id,
         context=call.context,
     )
-    return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
+    return Response(200, _updated(answer))
+
+
+def _updated(answer: WriteAnswer) -> dict[str, JSON]:
+    return {"updatedAt": format_date(answer.updated_at), **_echo(answer)}
 
 
 def delete(call: Call, class_name: str, object_id: str) -> Response:
@@ -157,8 +162,10 @@ def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
                 add_urls(options, item)
 
 
-def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:
-    return {key: encode_value(value) for key, value in echo.items()}
+def _echo(answer: WriteAnswer) -> dict[str, JSON]:
+    if answer.returned is not None:
+        return {key: json_of(value) for key, value in answer.returned.items()}
+    return {key: encode_value(value) for key, value in answer.echo.items()}
 
 
 ROUTES: Final = Router()

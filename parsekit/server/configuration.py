@@ -166,7 +166,7 @@ def option_names() -> list[str]:
 
 
 def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Configuration:
-    """The configuration that options under Parse Server's names make; what is not given, or null, is as in Parse Server.
+    """The configuration that options under Parse Server's names make; what is not given or null is as in Parse Server.
 
     Raises:
         OptionError: unknown options, values that an option cannot have, a missing appId or masterKey; all of them.

@@ -47,8 +47,15 @@ def read_body(call: Call, class_name: str, *, creating: bool) -> WriteBody:
         times = {}
     operations = OperationSet()
     for key, entry in fields.items():
-        operations.perform(key, decode_operation(entry))
+        operations.perform(key, decode_operation(_named(entry)))
     return WriteBody(operations, object_id, times.get("createdAt"), times.get("updatedAt"))
+
+
+def _named(entry: JSON) -> JSON:
+    """An entry without the URL of a file: a file is known by its name, and where that is the server says."""
+    if isinstance(entry, dict) and entry.get("__type") == "File":
+        return {key: value for key, value in entry.items() if key != "url"}
+    return entry
 
 
 def _object_id(call: Call, fields: dict[str, JSON], class_name: str, *, creating: bool) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 
 import parsekit
 from parsekit import PFObject
+from parsekit.cloud import SaveRequest
 from parsekit.cloud.webhooks import Webhook, WebhookError
 from parsekit.errors import ScriptError
 from tests.server.caller import CLIENT, MASTER, READER, Caller
@@ -212,6 +213,30 @@ class TestCalls:
         assert call("DELETE", f"/classes/C/{made}").status == 200
         assert [body["triggerName"] for body in elsewhere.seen] == ["afterSave", "afterDelete"]
         assert elsewhere.seen[0]["object"]["objectId"] == made
+
+    def test_what_a_hook_after_a_save_answers_is_answered(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._trigger(call, elsewhere, "afterSave", lambda body: {"success": {**body["object"], "more": [1]}})
+        made = call("POST", "/classes/C", {"a": 1}).body
+        assert (made["a"], made["more"], len(made["objectId"])) == (1, [1], 10)
+        changed = call("PUT", f"/classes/C/{made['objectId']}", {"a": 2}).body
+        assert (changed["a"], changed["more"]) == (2, [1])
+        assert "more" not in call("GET", "/classes/C").body["results"][0]
+        elsewhere.answers["/afterSave"] = lambda _: {"success": {}}
+        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt"}
+
+    def test_what_a_hook_sets_after_a_save_is_answered_and_not_kept(self, call: Caller) -> None:
+        @call.engine.cloud.before_save("C")
+        def before(request: SaveRequest) -> None:
+            request.object["early"] = True
+
+        @call.engine.cloud.after_save("C")
+        def after(request: SaveRequest) -> None:
+            request.object["late"] = request.object.object_id
+
+        made = call("POST", "/classes/C", {"a": 1}).body
+        assert made.keys() == {"objectId", "createdAt", "early", "late"}
+        assert made["late"] == made["objectId"]
+        assert "late" not in call("GET", "/classes/C").body["results"][0]
 
     def test_finds(self, call: Caller, elsewhere: Elsewhere) -> None:
         call("POST", "/classes/C", {"a": 1})
