@@ -86,7 +86,8 @@ class Field:
 
     ``targets`` are the classes that a Pointer or Relation leads to (a Pointer without targets leads to any).
     ``default`` is used on create when the key is absent. ``enum`` lists the only values accepted, empty for any.
-    ``description`` is for people: the data dictionary shows it.
+    ``description`` is for people: the data dictionary shows it. ``says_optional`` tells that the declaration has
+    ``required: false``, which is shown again and means nothing more.
     """
 
     type: FieldType
@@ -95,6 +96,7 @@ class Field:
     default: Value | Missing = MISSING
     enum: tuple[Value, ...] = ()
     description: str = ""
+    says_optional: bool = attrs.field(default=False, eq=False)
 
     @property
     def target(self) -> str | None:

@@ -214,7 +214,7 @@ def _field(entry: Value, place: str, problems: list[str]) -> Field | None:
     if not isinstance(description, str):
         problems.append(f"{place}.description: expected text, got {type(description).__name__}")
     return (
-        Field(kind, targets, required is True, default, enum, description)
+        Field(kind, targets, required is True, default, enum, description, entry.get("required") is False)
         if len(problems) == before
         else None
     )
@@ -317,8 +317,8 @@ def field_to_json(field: Field) -> dict[str, Value]:
         entry["targetClass"] = field.targets[0]
     elif field.targets:
         entry["targetClasses"] = list(field.targets)
-    if field.required:
-        entry["required"] = True
+    if field.required or field.says_optional:
+        entry["required"] = field.required
     if field.default is not MISSING:
         entry["defaultValue"] = encode_value(field.default)
     if field.enum:

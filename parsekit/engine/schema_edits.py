@@ -231,7 +231,8 @@ def _field(class_name: str, key: str, entry: JSON) -> Field:
     known = field_type(kind)
     if known is None or known == "ACL":
         raise TypeMismatchError(f"invalid field type: {kind}")
-    field = Field(known, targets, required=described.get("required") is True)
+    required = described.get("required")
+    field = Field(known, targets, required=required is True, says_optional=required is False)
     return _with_default(class_name, key, field, described)
 
 

@@ -26,6 +26,7 @@ import attrs
 
 import parsekit
 from parsekit.auth.adapters import AuthAdapter, AuthData, AuthOutcome, AuthStep
+from parsekit.auth.options import PasswordCost
 from parsekit.codec import JSON, loads
 from parsekit.errors import EngineError, InvalidJsonError, InvalidQueryError, ObjectNotFoundError, ParseError
 from parsekit.livequery.conditions import matches_live
@@ -106,6 +107,10 @@ _PROFILE: Final[Mapping[str, AuthAdapter]] = {
 }
 
 
+_QUICK: Final = PasswordCost(time_cost=1, memory_kib=8, parallelism=1, scrypt_log_n=1)
+"""Passwords of a suite protect nobody, and hashing them well would be most of what a sign-up takes."""
+
+
 @final
 class TestMode:
     """The application in test mode and the ways to empty it. ``app`` is what to serve."""
@@ -154,7 +159,7 @@ class TestMode:
 
     def _opened(self, settings: Configuration) -> ParseEngine:
         given: Any = settings.engine["auth"]
-        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth})
+        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth}, password_cost=_QUICK)
         engine = parsekit.open(
             self._path, schema=self._schema, **{**settings.engine, "auth": auth, "synchronous": "OFF"}
         )
