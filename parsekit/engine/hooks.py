@@ -153,7 +153,7 @@ class EngineHooks:
             self.log.error(f"{request.trigger_name} of {write.class_name} {write.object_id} failed: {error}")
 
     def _answer(self, write: Write, request: SaveRequest, returned: Any) -> None:
-        """Have what a hook after a save returns answered, or what it has set on the object and not saved (RestWrite)."""
+        """Have answered what a hook after a save returns, or has set on the object and not saved (RestWrite)."""
         if request.trigger_name != "afterSave":
             return
         if isinstance(returned, Mapping):

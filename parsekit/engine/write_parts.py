@@ -37,8 +37,8 @@ class Write:
     remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
     ``moved_to`` the objectId that an update gives the object, ``made_at`` when the change is made where that is not
     ``now`` (an object that is created with a date of its own). ``context`` is shared by the hooks of one write, who
-    changed ``hook_keys``, and ``returned`` is what the hook after it has answer in its place. ``written`` tells that the row is there, ``plain`` that nothing was
-    done but fields set.
+    changed ``hook_keys``; ``returned`` is what the hook after it has answered. ``written`` tells that the row is there,
+    ``plain`` that nothing was done but fields set.
     """
 
     class_name: str
