@@ -65,12 +65,18 @@ def mail_for(
     app_name: str,
     app_id: str | None,
     public_server_url: str | None,
+    frame_url: str | None = None,
 ) -> Mail:
-    """The message that Parse Server's defaults would send (UserController.defaultVerificationEmail)."""
+    """The message that Parse Server's defaults would send (UserController.defaultVerificationEmail).
+
+    With a ``frame_url`` the link leads there and names the page of the token as its parameter ``link``.
+    """
     link = None
     if public_server_url is not None:
-        app = quote(app_id or app_name)
-        link = f"{public_server_url.rstrip('/')}/apps/{app}/{_PAGES[kind]}?token={quote(token)}"
+        page = f"/apps/{quote(app_id or app_name)}/{_PAGES[kind]}"
+        link = f"{public_server_url.rstrip('/')}{page}?token={quote(token)}"
+        if frame_url:
+            link = f"{frame_url}?link={quote(page, safe='')}&token={quote(token)}"
     way = f"Click here to {{}} it:\n{link}" if link else f"Your code to {{}} it:\n{token}"
     if kind == "verify_email":
         subject = f"Please verify your e-mail for {app_name}"

@@ -273,6 +273,7 @@ class MailTokens:
             app_name=options.app_name,
             app_id=options.app_id,
             public_server_url=options.public_server_url,
+            frame_url=options.custom_pages.get("parseFrameURL"),
         )
         self._accounts.engine.outbox.call_later(lambda: adapter.send(mail))
 

@@ -21,6 +21,7 @@ __all__ = ["AccountLockout", "AuthOptions", "PasswordCost", "PasswordPolicy"]
 
 _MOST_HISTORY: Final = 20
 _NO_ADAPTERS: Final[Mapping[str, AuthAdapter]] = MappingProxyType({})
+_NO_PAGES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @final
@@ -109,6 +110,8 @@ class AuthOptions:
     app_id: str | None = None
     """What links in mails name the application by; ``None`` for its name."""
     public_server_url: str | None = None
+    custom_pages: Mapping[str, str] = attrs.field(default=_NO_PAGES)
+    """``customPages``: ``parseFrameURL`` is a page of the application's own that frames those of links in mails."""
     random_bytes: Callable[[int], bytes] = attrs.field(default=secrets.token_bytes, repr=False)
 
     def lowered(self, key: str, value: str) -> str:

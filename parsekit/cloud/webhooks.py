@@ -7,7 +7,9 @@ What the hook is called with goes there as JSON by POST, with the webhook key; t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, final
 from urllib.parse import urlsplit
 
@@ -26,7 +28,12 @@ from parsekit.errors import InvalidJsonError, ScriptError
 from parsekit.object import PFObject
 from parsekit.values import MISSING
 
-__all__ = ["Webhook", "WebhookError", "json_of"]
+__all__ = ["OUTSIDE", "Webhook", "WebhookError", "json_of"]
+
+OUTSIDE: Final[ContextVar[Callable[[], contextlib.AbstractContextManager[None]]]] = ContextVar(
+    "parsekit_outside", default=contextlib.nullcontext
+)
+"""What is entered around each wait for another machine, set by whoever has only so many threads."""
 
 _KEPT_HERE: Final = frozenset({"authorization", "x-parse-maintenance-key", "x-parse-master-key"})
 """Headers of a client that carry a master key, which no other service needs to know."""
@@ -73,7 +80,8 @@ class Webhook:
         import http.client  # it takes longer to import than to open a database, and few have webhooks
 
         try:
-            status, text = _post(self.url, dumps(body).encode(), headers, self.timeout_s)
+            with OUTSIDE.get()():
+                status, text = _post(self.url, dumps(body).encode(), headers, self.timeout_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ScriptError("Script failed. Unknown error.", hint=f"{self.url}: {error}") from error
         if not 200 <= status < 400:

@@ -23,7 +23,7 @@ from parsekit.engine.identity import random_object_ids
 from parsekit.engine.options import EngineOptions
 from parsekit.errors import EngineError, did_you_mean
 from parsekit.server.mail import WebhookMail
-from parsekit.server.option_words import parse_words
+from parsekit.server.option_rules import refusal
 from parsekit.server.options import ServerOptions
 from parsekit.server.reading import (
     OptionError,
@@ -52,12 +52,14 @@ _NOT_FROM_OUTSIDE: Final = frozenset(
 )
 _IDLE: Final = frozenset(
     {
-        "cacheMaxSize", "cacheTTL", "directAccess", "encodeParseObjectInCloudFunction",
-        "enableExpressErrorHandler", "enableSingleSchemaCache", "jsonLogs",
-        "logLevel", "logLevels", "logsFolder", "maxLogFiles", "silent", "startLiveQueryServer", "verbose",
+        "allowExpiredAuthDataToken", "cacheMaxSize", "cacheTTL", "databaseOptions", "directAccess",
+        "enableExpressErrorHandler", "enableInsecureAuthAdapters", "enableSingleSchemaCache",
+        "encodeParseObjectInCloudFunction", "jsonLogs", "logLevel", "logLevels", "logsFolder", "maxLogFiles",
+        "silent", "startLiveQueryServer", "verbose", "verifyServerUrl",
     }
 )  # fmt: skip
-"""Options about logs, caches and start-up, which have no counterpart here: there is nothing to be told."""
+"""Options about logs, caches, start-up and adapters of other services, which have no counterpart here: there is
+nothing to be told."""
 
 _PREFIX: Final = "PARSE_SERVER_"
 _SUITES: Final = "PARSE_SERVER_TEST_"
@@ -169,8 +171,12 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     """The configuration that options under Parse Server's names make; what is not given or null is as in Parse Server.
 
     Raises:
-        OptionError: unknown options, values that an option cannot have, a missing appId or masterKey; all of them.
+        OptionError: what Parse Server refuses, the first of it in its words; else unknown options, values that an
+            option cannot have, a missing appId or masterKey, all of them.
     """
+    refused = refusal(options)
+    if refused is not None:
+        raise OptionError([refused])
     problems: Problems = []
     server: dict[str, JSON] = {}
     auth: dict[str, Any] = {}
@@ -192,9 +198,8 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
         elif name not in _IDLE:
             problems.append(f"{where}: there is no such option{did_you_mean(name, _NAMES)}")
     found = read_fields(ServerOptions, place, server, problems)
-    words = parse_words(options)
-    if problems or words is not None or found is None:
-        raise OptionError(problems or [f"{place}: {words}"], words)
+    if problems or found is None:
+        raise OptionError(problems)
     auth["public_server_url"], auth["app_id"] = found.public_url, found.app_id
     return Configuration(found, {**engine, "auth": AuthOptions(**auth)})
 

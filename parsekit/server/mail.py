@@ -11,6 +11,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Final, final
 
 from parsekit.acl.principal import Principal
+from parsekit.cloud.webhooks import OUTSIDE
 from parsekit.codec import JSON, dumps
 from parsekit.errors import ParseError
 
@@ -54,7 +55,7 @@ class WebhookMail:
             self._url, data=body, headers={"Content-Type": "application/json"}, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
+            with OUTSIDE.get()(), urllib.request.urlopen(request, timeout=_TIMEOUT_S):
                 pass
         except (OSError, urllib.error.URLError) as error:
             raise ParseError("the mail could not be sent", code=-1, hint=type(error).__name__) from error

@@ -36,14 +36,10 @@ _NUMBERS: Final = {int: "a whole number", float: "a number"}
 
 
 class OptionError(EngineError):
-    """Options that there are not, or with values that they cannot have. ``problems`` names each.
+    """Options that there are not, or with values that they cannot have. ``problems`` names each."""
 
-    ``words`` is what Parse Server says of the first of them, where it has words for it.
-    """
-
-    def __init__(self, problems: Problems, words: str | None = None) -> None:
+    def __init__(self, problems: Problems) -> None:
         self.problems = tuple(problems)
-        self.words = words
         super().__init__("; ".join(problems))
 
 

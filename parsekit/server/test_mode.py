@@ -227,7 +227,7 @@ class TestMode:
             if request.path == "/__match":
                 return Response(200, {"match": matches(_body(request))})
         except OptionError as error:
-            return Response(400, {"error": error.words or str(error)})
+            return Response(400, {"error": str(error)})
         except (HttpError, ParseError) as error:
             return answer_for(error)
         return None

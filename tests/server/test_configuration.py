@@ -69,16 +69,16 @@ def test_the_defaults_are_parse_servers() -> None:
         ({**KEYS, "maxLimit": "3"}, "options.maxLimit: expected a whole number, got text"),
         ({**KEYS, "maxLimit": True}, "options.maxLimit: expected a whole number, got a boolean"),
         ({**KEYS, "maxUploadSize": "big"}, 'a size such as "20mb"'),
-        ({**KEYS, "masterKeyIps": ["here"]}, "is no IP address"),
+        ({**KEYS, "masterKeyIps": ["10.0.0.0/99"]}, "is no IP address"),
         ({**KEYS, "liveQuery": {"classNames": ["("]}}, "is no regular expression"),
         (
             {**KEYS, "rateLimit": [{"requestPath": "/x", "requestTimeWindow": 1, "requestCount": 1, "zone": "x"}]},
-            "none of ip",
+            "rateLimit.zone must be one of global, session, user, or ip",
         ),
         ({**KEYS, "objectIdSize": 0}, "expected a whole number from 1 to"),
         ({**KEYS, "protectedFields": {"A": ["x"]}}, "options.protectedFields.A: expected an object of groups"),
         ({**KEYS, "auth": {"facebook": {"appIds": "x"}}}, "options.auth.facebook"),
-        ({**KEYS, "fileUpload": []}, "options.fileUpload: expected an object, got a list"),
+        ({**KEYS, "idempotencyOptions": []}, "options.idempotencyOptions: expected an object, got a list"),
         ({**KEYS, "graphQLPath": "/g"}, "there is no such option"),
     ],
 )  # fmt: skip
@@ -86,6 +86,70 @@ def test_what_is_wrong_is_said(options: dict[str, Any], told: str) -> None:
     with pytest.raises(OptionError) as caught:
         configuration(options)
     assert told in str(caught.value)
+
+
+LOCKOUT = {"duration": 5, "threshold": 3}
+MAIL = {"emailAdapter": {"webhook": "http://x/"}, "appName": "App", "publicServerURL": "http://x/parse"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"accountLockout": {**LOCKOUT, "duration": 0}},
+         "Account lockout duration should be greater than 0 and less than 100000"),
+        ({"accountLockout": {"duration": 5}},
+         "Account lockout threshold should be an integer greater than 0 and less than 1000"),
+        ({"accountLockout": {**LOCKOUT, "unlockOnPasswordReset": "yes"}},
+         "Parse Server option accountLockout.unlockOnPasswordReset must be a boolean."),
+        ({"passwordPolicy": {"maxPasswordAge": -1}}, "passwordPolicy.maxPasswordAge must be a positive number"),
+        ({"passwordPolicy": {"maxPasswordHistory": 21}},
+         "passwordPolicy.maxPasswordHistory must be an integer ranging 0 - 20"),
+        ({"passwordPolicy": {"maxPasswordHistory": 1.5}},
+         "passwordPolicy.maxPasswordHistory must be an integer ranging 0 - 20"),
+        ({"passwordPolicy": {"resetTokenValidityDuration": 0}},
+         "passwordPolicy.resetTokenValidityDuration must be a positive number"),
+        ({"passwordPolicy": {"resetTokenReuseIfValid": []}}, "resetTokenReuseIfValid must be a boolean value"),
+        ({"passwordPolicy": {"resetTokenReuseIfValid": True}},
+         "You cannot use resetTokenReuseIfValid without resetTokenValidityDuration"),
+        ({"passwordPolicy": {"validatorPattern": 3}},
+         "passwordPolicy.validatorPattern must be a regex string or RegExp object."),
+        ({"fileUpload": []}, "fileUpload must be an object value."),
+        ({"publicServerURL": "x"},
+         "The option publicServerURL must be a valid URL starting with http:// or https://."),
+        ({"sessionLength": 0}, "Session length must be a value greater than 0."),
+        ({"masterKeyIps": ["here"]}, 'The Parse Server option "masterKeyIps" contains an invalid IP address "here".'),
+        ({"defaultLimit": -1}, "Default limit must be a value greater than 0."),
+        ({"maxLimit": -100}, "Max limit must be a value greater than 0."),
+        ({"allowHeaders": [" "]}, "Allow headers must not contain empty strings"),
+        ({"idempotencyOptions": {"ttl": "x"}}, "idempotency TTL value must be a number"),
+        ({"pages": {"forceRedirect": 0}}, "Parse Server option pages.forceRedirect must be a boolean."),
+        ({"rateLimit": [{"requestPath": "/x"}]}, "rateLimit.requestTimeWindow must be defined"),
+        ({"requestComplexity": {"queryDepth": 0}},
+         "requestComplexity.queryDepth must be a positive integer or -1 to disable."),
+        ({"requestComplexity": {"depth": 1}}, "requestComplexity contains unknown property 'depth'."),
+        ({"logLevels": {"triggerAfter": "loud"}},
+         "'triggerAfter' must be one of [\"error\",\"warn\",\"info\",\"debug\",\"verbose\",\"silly\",\"silent\"]"),
+        ({"readOnlyMasterKey": "K"}, "masterKey and readOnlyMasterKey should be different"),
+        ({"verifyUserEmails": True},
+         "An emailAdapter is required for e-mail verification and password resets."),
+        ({"verifyUserEmails": True, **MAIL, "publicServerURL": None}, "The option publicServerURL is required."),
+        ({"verifyUserEmails": True, **MAIL, "emailVerifyTokenReuseIfValid": True},
+         "You cannot use emailVerifyTokenReuseIfValid without emailVerifyTokenValidityDuration"),
+    ],
+)  # fmt: skip
+def test_what_parse_refuses_is_said_in_its_words(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        configuration({**KEYS, **options})
+    assert str(caught.value) == words
+
+
+def test_what_parse_lets_pass_is_let_pass() -> None:
+    found = configuration({
+        **KEYS, **MAIL, "verifyUserEmails": True, "accountLockout": LOCKOUT, "allowExpiredAuthDataToken": True,
+        "passwordPolicy": {"maxPasswordAge": 0, "maxPasswordHistory": 0, "doNotAllowUsername": False},
+        "requestComplexity": {"queryDepth": -1}, "rateLimit": [], "maxLimit": None, "logLevels": {},
+    })  # fmt: skip
+    assert found.engine["auth"].account_lockout.threshold == 3
 
 
 def test_no_message_shows_a_key() -> None:
