@@ -135,6 +135,12 @@ class TestClasses:
         made = call("POST", "/classes/A", {"f": {"__type": "File", "name": "a b.txt"}}).body["objectId"]
         assert call("GET", f"/classes/A/{made}").body["f"]["url"] == "/parse/files/app/a%20b.txt"
 
+    def test_a_client_does_not_say_where_a_file_is(self, call: Caller) -> None:
+        file = {"__type": "File", "name": "a.txt", "url": "http://elsewhere.example/a.txt"}
+        made = call("POST", "/classes/A", {"f": file}).body["objectId"]
+        call("PUT", f"/classes/A/{made}", {"f": file})
+        assert call("GET", f"/classes/A/{made}").body["f"]["url"] == "/parse/files/app/a.txt"
+
     @pytest.mark.parametrize("text", [b"{bad", b'"text"', b"null", b"5"])
     def test_bodies_that_are_no_objects(self, call: Caller, text: bytes) -> None:
         response = call.dispatcher.handle(Request("POST", "/classes/A", {}, text, CLIENT))
