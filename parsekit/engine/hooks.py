@@ -25,7 +25,7 @@ from parsekit.cloud import (
 )
 from parsekit.cloud.requests import Caller
 from parsekit.cloud.webhooks import Webhook, body_of, json_of
-from parsekit.codec import JSON, decode_operation
+from parsekit.codec import JSON, decode_operation, decode_value
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
 from parsekit.errors import ParsekitError
@@ -157,7 +157,7 @@ class EngineHooks:
         if request.trigger_name != "afterSave":
             return
         if isinstance(returned, Mapping):
-            write.returned = returned or None
+            self._answer_json(write, request.object, returned)
             return
         obj = returned if isinstance(returned, PFObject) else request.object
         state = obj.local_state
@@ -166,6 +166,16 @@ class EngineHooks:
         for key, operation in plain_operations(state.operations).items():
             if isinstance(operation, Set):
                 write.echo[key] = operation.value
+
+    def _answer_json(self, write: Write, obj: PFObject, returned: Mapping[str, Any]) -> None:
+        """Have JSON answered; of an object, as ``className`` or ``__type`` marks one, what differs from the saved one."""
+        if returned.get("__type") != "Object" and "className" not in returned:
+            write.returned = returned or None
+            return
+        sent = obj.to_fields_json()
+        for key, value in returned.items():
+            if key not in _SET_BY_ENGINE and value != sent.get(key):
+                write.echo[key] = decode_value(value)
 
     def _request(self, write: Write, trigger: str, obj: PFObject | None) -> SaveRequest:
         assert obj is not None

@@ -146,6 +146,7 @@ class Dispatcher:
             headers=request.headers,
             client_host=request.client_host,
             data=data,
+            query=request.params,
         )
 
     def _client(self, path: str, credentials: Credentials) -> Principal:

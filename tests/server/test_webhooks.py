@@ -215,11 +215,13 @@ class TestCalls:
         assert elsewhere.seen[0]["object"]["objectId"] == made
 
     def test_what_a_hook_after_a_save_answers_is_answered(self, call: Caller, elsewhere: Elsewhere) -> None:
-        self._trigger(call, elsewhere, "afterSave", lambda body: {"success": {**body["object"], "more": [1]}})
+        self._trigger(call, elsewhere, "afterSave", lambda _: {"success": {"a": 3, "more": [1]}})
         made = call("POST", "/classes/C", {"a": 1}).body
-        assert (made["a"], made["more"], len(made["objectId"])) == (1, [1], 10)
+        assert (made["a"], made["more"], len(made["objectId"])) == (3, [1], 10)
         changed = call("PUT", f"/classes/C/{made['objectId']}", {"a": 2}).body
-        assert (changed["a"], changed["more"]) == (2, [1])
+        assert (changed["a"], changed["more"], len(changed)) == (3, [1], 3)
+        elsewhere.answers["/afterSave"] = lambda body: {"success": {**body["object"], "more": [1]}}
+        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt", "more"}
         assert "more" not in call("GET", "/classes/C").body["results"][0]
         elsewhere.answers["/afterSave"] = lambda _: {"success": {}}
         assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt"}
