@@ -168,7 +168,7 @@ class EngineHooks:
                 write.echo[key] = operation.value
 
     def _answer_json(self, write: Write, obj: PFObject, returned: Mapping[str, Any]) -> None:
-        """Have JSON answered; of an object, as ``className`` or ``__type`` marks one, what differs from the saved one."""
+        """Have JSON answered; of an object, as ``className`` or ``__type`` tell one, what is not as saved."""
         if returned.get("__type") != "Object" and "className" not in returned:
             write.returned = returned or None
             return

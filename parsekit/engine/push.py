@@ -161,7 +161,12 @@ class Push:
         with self._engine.store.write() as connection:
             for obj in self._engine.reads.find(state, master, None):
                 self._engine.writes.update_plainly(
-                    connection, "_Installation", str(obj.object_id), operations, self._engine.view(master)
+                    connection,
+                    "_Installation",
+                    str(obj.object_id),
+                    operations,
+                    self._engine.view(master),
+                    hooked=False,
                 )
         self._engine.after_commit()
 

@@ -148,6 +148,10 @@ class LiveQueryServerOptions:
     """
 
     key_pairs: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    cache_timeout: float | None = None
+    """How long Parse Server keeps a session it has read; here each is read anew."""
+    websocket_timeout: float | None = None
+    """How often Parse Server pings a client, in milliseconds; here the server of the sockets has a time of its own."""
 
 
 @final
