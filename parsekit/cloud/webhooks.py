@@ -26,9 +26,12 @@ from parsekit.cloud.requests import (
 from parsekit.codec import JSON, dumps, encode_value, loads
 from parsekit.errors import InvalidJsonError, ScriptError
 from parsekit.object import PFObject
+from parsekit.query.builder import PFQuery
+from parsekit.query.keys import MASTER_KEYS
+from parsekit.query.where import decode_query
 from parsekit.values import MISSING
 
-__all__ = ["OUTSIDE", "Webhook", "WebhookError", "json_of"]
+__all__ = ["OUTSIDE", "Webhook", "WebhookError", "json_of", "query_of"]
 
 OUTSIDE: Final[ContextVar[Callable[[], contextlib.AbstractContextManager[None]]]] = ContextVar(
     "parsekit_outside", default=contextlib.nullcontext
@@ -188,6 +191,14 @@ def _objects(request: SaveRequest | LiveEventRequest) -> dict[str, JSON]:
     if isinstance(request, LiveEventRequest):
         body.update(event=request.event, sendEvent=request.send_event, **_live(request))
     return body
+
+
+def query_of(answer: Any, class_name: str) -> PFQuery[Any] | None:
+    """The query that a webhook before a find or a subscription answers: REST parameters, ``where`` among them."""
+    if not isinstance(answer, Mapping) or "where" not in answer:
+        return None
+    asked = {key: value for key, value in answer.items() if key != "className" and value is not None}
+    return PFQuery.from_state(decode_query(class_name, asked, special_keys=MASTER_KEYS).state)
 
 
 def _object(obj: PFObject) -> dict[str, JSON]:

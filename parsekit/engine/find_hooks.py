@@ -18,6 +18,7 @@ import attrs
 
 from parsekit.acl.guard import check_selected_key
 from parsekit.cloud import CloudCode, FindRequest
+from parsekit.cloud.webhooks import query_of
 from parsekit.engine.live_reading import fields_of
 from parsekit.errors import ObjectNotFoundError
 from parsekit.object import PFObject
@@ -117,6 +118,8 @@ class FindHooks:
         )
         with self._engine.acting_as(principal):
             returned = self._cloud.run("beforeFind", state.class_name, request)
+        if self._engine.hooks.is_remote("beforeFind", state.class_name):
+            returned = query_of(returned, state.class_name)
         chosen: PFQuery[Any] = returned if isinstance(returned, PFQuery) else request.query
         return chosen.state()
 

@@ -24,7 +24,7 @@ from parsekit.cloud import (
     SubscribeRequest,
 )
 from parsekit.cloud.requests import Caller
-from parsekit.cloud.webhooks import Webhook, body_of, json_of
+from parsekit.cloud.webhooks import Webhook, body_of, json_of, query_of
 from parsekit.codec import JSON, decode_operation, decode_value
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
@@ -237,6 +237,8 @@ class EngineHooks:
         )
         with self._engine.acting_as(principal):
             returned = self.cloud.run("beforeSubscribe", state.class_name, request)
+        if self.is_remote("beforeSubscribe", state.class_name):
+            returned = query_of(returned, state.class_name)
         chosen = returned if isinstance(returned, PFQuery) else request.query
         return query.state() if chosen is None else chosen.state()
 

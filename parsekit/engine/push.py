@@ -75,10 +75,10 @@ class Push:
         if adapter is None:
             raise parse_error(115, "Missing push configuration")
         body = self._checked(dict(given))
-        asked = decode_query("_Installation", {"where": dict(where)}).state.where
         status = self._begin(body, where)
-        targets = And((asked, Constraint("deviceToken", "$exists", True)))
         try:
+            asked = decode_query("_Installation", {"where": dict(where)}).state.where
+            targets = And((asked, Constraint("deviceToken", "$exists", True)))
             self._update_badges(body, targets)
             self._note_audience(body)
             results = [result for page in self._pages(targets) for result in adapter.send(body, page)]

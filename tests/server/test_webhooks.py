@@ -249,7 +249,13 @@ class TestCalls:
             lambda body: {"success": [{**item, "a": 9} for item in body["objects"]]},
         )
         assert [row["a"] for row in call("GET", "/classes/C").body["results"]] == [9]
-        self._trigger(call, elsewhere, "beforeFind", lambda _: {"error": "not today"})
+        elsewhere.answers["/afterFind"] = lambda _: {}
+        call("POST", "/classes/C", {"a": 2})
+        self._trigger(call, elsewhere, "beforeFind", lambda _: {"success": {"where": {"a": 2}, "keys": "a"}})
+        assert [row["a"] for row in call("GET", "/classes/C", where={"a": 1}).body["results"]] == [2]
+        elsewhere.answers["/beforeFind"] = lambda _: {"success": {"a": 2}}
+        assert [row["a"] for row in call("GET", "/classes/C", where={"a": 1}).body["results"]] == [1]
+        elsewhere.answers["/beforeFind"] = lambda _: {"error": "not today"}
         assert call.error("GET", "/classes/C", where={"a": 1}) == (141, "not today")
         assert elsewhere.seen[-1]["query"]["where"] == {"a": 1}
 
