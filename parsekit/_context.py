@@ -7,7 +7,7 @@ speaks REST to a remote Parse Server will offer the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from parsekit.query.state import QueryState
     from parsekit.values import Value
 
-__all__ = ["CURRENT", "Binding", "EngineProtocol", "Origin", "current_binding", "current_engine"]
+__all__ = ["CURRENT", "Binding", "EngineProtocol", "current_binding", "current_engine"]
 
 
 class EngineProtocol(Protocol):
@@ -62,16 +62,6 @@ class EngineProtocol(Protocol):
 
 @final
 @attrs.frozen(slots=True)
-class Origin:
-    """The request of a client in whose course the current code runs. ``headers`` have lower-case names."""
-
-    headers: Mapping[str, str] = attrs.field(repr=False)
-    ip: str
-    installation_id: str | None = None
-
-
-@final
-@attrs.frozen(slots=True)
 class Binding:
     """An engine and the principal under whom calls run."""
 
@@ -79,8 +69,6 @@ class Binding:
     principal: Principal
     user: Any = attrs.field(default=None, eq=False, repr=False)
     """The principal's ``PFUser`` where it is at hand."""
-    origin: Origin | None = attrs.field(default=None, eq=False, repr=False)
-    """Where the call came from, ``None`` for code of the process's own."""
 
 
 CURRENT: Final[ContextVar[Binding | None]] = ContextVar("parsekit_binding", default=None)

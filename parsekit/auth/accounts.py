@@ -158,18 +158,21 @@ class Accounts:
         with self.preparing(password=password, auth_data=validated, installation_id=installation):
             write, token = engine.carried_out(carry_out)
             engine.after_commit()
+        if token is None and self.options.prevent_signup_with_unverified_email:
+            raise EmailNotFoundError("User email is not verified.", hint="the user is there, and has mail")
         echo = {key: value for key, value in write.echo.items() if value is not MISSING}
         return SignedIn(self.user(write.object_id, token), token, created=True, echo=echo)
+
+    @property
+    def _waits_for_verification(self) -> bool:
+        """Whether a user who signs up has no session before the address is verified."""
+        return self.options.verify_user_emails and self.options.prevent_login_with_unverified_email
 
     def _first_session(
         self, connection: Connection, user_id: str, providers: str, installation_id: str | None
     ) -> str | None:
-        options = self.options
-        if options.verify_user_emails and not providers:
-            if options.prevent_signup_with_unverified_email:
-                raise EmailNotFoundError("User email is not verified.")
-            if options.prevent_login_with_unverified_email:
-                return None
+        if not providers and self._waits_for_verification:
+            return None
         origin = created_with("login", providers) if providers else created_with("signup", "password")
         return self.sessions.create(connection, user_id, origin, installation_id)
 
@@ -298,8 +301,7 @@ class Accounts:
         return refusal
 
     def _require_verified(self, user_id: str) -> None:
-        options = self.options
-        if not (options.verify_user_emails and options.prevent_login_with_unverified_email):
+        if not self._waits_for_verification:
             return
         if not self.user(user_id).get("emailVerified"):
             raise EmailNotFoundError("User email is not verified.")

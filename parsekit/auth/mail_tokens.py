@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from parsekit.auth.secrets import UserSecrets
     from parsekit.engine.write import Write
 
-__all__ = ["MailTokens"]
+__all__ = ["NO_MAIL", "MailTokens"]
 
-_NO_MAIL: Final = (
+NO_MAIL: Final = (
     "An appName, publicServerURL, and emailAdapter are required for password reset and email verification "
     "functionality."
 )
@@ -246,7 +246,7 @@ class MailTokens:
         adapter = self._options.email_adapter
         if adapter is None:
             raise InternalServerError(
-                _NO_MAIL, hint="open the engine with auth=AuthOptions(email_adapter=...)"
+                NO_MAIL, hint="open the engine with auth=AuthOptions(email_adapter=...)"
             )
         return adapter
 

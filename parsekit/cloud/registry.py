@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar, final
 
 import attrs
 
+from parsekit.cloud.requests import IN_PROCESS, ORIGIN
 from parsekit.cloud.validation import Validator, validate
 from parsekit.errors import ClassNameError, ParsekitError, ScriptError
 from parsekit.file import PFFile
@@ -165,6 +166,11 @@ class CloudCode:
         """Whether no hook is registered at all."""
         return not self._hooks
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether nothing at all is registered."""
+        return not (self._hooks or self._functions or self._jobs)
+
     def run(self, trigger: str, class_name: str, request: Any) -> Any:
         """Call a hook that there is; what it returns.
 
@@ -237,6 +243,15 @@ def _check_trigger(trigger: str, class_name: str) -> None:
 
 
 def _call(registered: _Registered, request: Any) -> Any:
+    """Call a script. What it calls in its turn, it calls by itself, not for the request that it was called with."""
+    token = ORIGIN.set(IN_PROCESS)
+    try:
+        return _called(registered, request)
+    finally:
+        ORIGIN.reset(token)
+
+
+def _called(registered: _Registered, request: Any) -> Any:
     with _Failures():
         if isinstance(registered.validator, Validator):
             # SAFETY: skipping is the hook's own wish, stated where it was registered.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, final
 
 import attrs
 
-from parsekit._context import Origin
 from parsekit.acl.principal import Principal
 from parsekit.cloud.log import ScriptLog
 from parsekit.file import PFFile
@@ -17,6 +17,8 @@ from parsekit.query.builder import PFQuery
 from parsekit.values import Value
 
 __all__ = [
+    "IN_PROCESS",
+    "ORIGIN",
     "Caller",
     "ConfigRequest",
     "FileRequest",
@@ -26,14 +28,33 @@ __all__ = [
     "LiveEventRequest",
     "LiveServerEvent",
     "LiveServerRequest",
+    "Origin",
     "SaveRequest",
     "SubscribeRequest",
 ]
 
 
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-
 LiveServerEvent: TypeAlias = Literal["ws_connect", "connect", "subscribe", "unsubscribe", "ws_disconnect"]
+
+
+@final
+@attrs.frozen(slots=True)
+class Origin:
+    """Where a call came from: the headers of its request, with lower-case names, and the address of the client.
+
+    ``context`` is what the hooks of its finds share.
+    """
+
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    ip: str | None
+    context: MutableMapping[str, Value] = attrs.Factory(dict)
+    installation_id: str | None = None
+
+
+IN_PROCESS: Final = Origin(MappingProxyType({}), None)
+"""A call that no request made."""
+ORIGIN: Final[ContextVar[Origin]] = ContextVar("parsekit_origin", default=IN_PROCESS)
+"""Set by a server while it answers a request that cloud code may be told of."""
 
 
 @final
@@ -45,7 +66,7 @@ class Caller:
     load_user: Callable[[], PFObject | None]
     load_roles: Callable[[], frozenset[str]]
     log: ScriptLog
-    origin: Origin | None = None
+    origin: Origin = IN_PROCESS
 
 
 @attrs.define(slots=True, kw_only=True)
@@ -66,6 +87,16 @@ class _Request:
         return self.caller.load_user()
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the request that called, with lower-case names; none for a call of this process."""
+        return self.caller.origin.headers
+
+    @property
+    def ip(self) -> str | None:
+        """The address of the client that called; ``None`` for a call of this process."""
+        return self.caller.origin.ip
+
+    @property
     def log(self) -> ScriptLog:
         """Where cloud code says what a master shall read (``GET /scriptlog``)."""
         return self.caller.log
@@ -73,21 +104,8 @@ class _Request:
     @property
     def installation_id(self) -> str | None:
         """The installation that the call came from."""
-        origin = self.caller.origin
-        sent = None if origin is None else origin.installation_id
+        sent = self.caller.origin.installation_id
         return self.caller.principal.installation_id if sent is None else sent
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the client's request, with lower-case names; none where the call came from no client."""
-        origin = self.caller.origin
-        return _NO_HEADERS if origin is None else origin.headers
-
-    @property
-    def ip(self) -> str | None:
-        """The address of the client, ``None`` where the call came from no client."""
-        origin = self.caller.origin
-        return None if origin is None else origin.ip
 
 
 @final

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from parsekit.cloud.requests import (
+    ConfigRequest,
     FileRequest,
     FindRequest,
     FunctionRequest,
@@ -24,7 +25,7 @@ from parsekit.cloud.requests import (
     SubscribeRequest,
 )
 from parsekit.codec import JSON, dumps, encode_value, loads
-from parsekit.errors import InvalidJsonError, ScriptError
+from parsekit.errors import InvalidJsonError, ParseError, ScriptError, parse_error
 from parsekit.object import PFObject
 from parsekit.query.builder import PFQuery
 from parsekit.query.keys import MASTER_KEYS
@@ -74,7 +75,8 @@ class Webhook:
         """Call with a JSON body.
 
         Raises:
-            WebhookError: 141, the answer is an error, or no answer of a webhook.
+            ParseError: with the code of the error that is the answer, where it names one.
+        WebhookError: 141, the answer is another error, or no answer of a webhook.
             ScriptError: 141, nobody answers at the URL.
         """
         headers = {"Content-Type": "application/json"}
@@ -99,8 +101,18 @@ class Webhook:
         if not isinstance(answer, dict):
             return None
         if answer.get("error"):
-            raise WebhookError(answer["error"])
+            raise _error(answer["error"])
         return answer.get("success")
+
+
+def _error(payload: JSON) -> ParseError:
+    """An error of a webhook: ``{"code", "message"}`` is Parse's own, as a hook of this process would raise it."""
+    code = payload.get("code") if isinstance(payload, dict) else None
+    if isinstance(payload, dict) and isinstance(code, int) and payload.keys() <= {"code", "message"}:
+        message = payload.get("message", "")
+        if isinstance(message, str):
+            return parse_error(code, message)
+    return WebhookError(payload)
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> tuple[int, bytes]:
@@ -135,12 +147,12 @@ def body_of(request: Any) -> dict[str, JSON]:
         "triggerName": request.trigger_name,
         "master": request.master,
         "context": json_of(request.context),
+        "headers": {name: text for name, text in request.headers.items() if name not in _KEPT_HERE},
     }
-    if request.installation_id is not None:
-        body["installationId"] = request.installation_id
     if request.ip is not None:
         body["ip"] = request.ip
-        body["headers"] = {name: text for name, text in request.headers.items() if name not in _KEPT_HERE}
+    if request.installation_id is not None:
+        body["installationId"] = request.installation_id
     user = request.user
     if user is not None:
         body["user"] = _object(user)
@@ -156,6 +168,11 @@ def _particular(request: Any) -> dict[str, JSON]:
             if request.trigger_name == "afterFind":
                 return {**body, "objects": [_object(obj) for obj in request.objects]}
             return {**body, "count": request.count}
+        case ConfigRequest():
+            body = {"object": {"params": json_of(request.params)}}
+            if request.original is not None:
+                body["original"] = {"params": json_of(request.original)}
+            return body
         case FunctionRequest():
             return {"functionName": request.function_name, "params": json_of(request.params)}
         case FileRequest():

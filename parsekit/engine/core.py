@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
-from parsekit._context import CURRENT, Binding, Origin, current_binding
+from parsekit._context import CURRENT, Binding, current_binding
 from parsekit.acl.clp import Operation
 from parsekit.acl.principal import Principal
 from parsekit.acl.system import check_class_exists
@@ -259,23 +259,17 @@ class ParseEngine:
     def acting_as(self, user: PFObject | Principal) -> Iterator[Self]:
         """Run a block under a user (or any ``Principal``), in this thread or task."""
         principal = principal_of(user)
-        token = CURRENT.set(Binding(self, principal, None if user is principal else user, self.origin))
+        token = CURRENT.set(Binding(self, principal, None if user is principal else user))
         try:
             yield self
         finally:
             CURRENT.reset(token)
 
-    @property
-    def origin(self) -> Origin | None:
-        """The request in whose course the current code runs, if it is one to this engine."""
-        binding = CURRENT.get()
-        return binding.origin if binding is not None and binding.engine is self else None
-
     @contextlib.contextmanager
     def acting_as_master(self) -> Iterator[Self]:
         """Run a block to which no permission applies."""
         # SAFETY: master is opt-in, for one block, and never the default.
-        token = CURRENT.set(Binding(self, Principal.master(), origin=self.origin))
+        token = CURRENT.set(Binding(self, Principal.master()))
         try:
             yield self
         finally:

@@ -10,7 +10,7 @@ Hooks are called outside of any snapshot, so that they see what they write thems
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -18,7 +18,7 @@ import attrs
 
 from parsekit.acl.guard import check_selected_key
 from parsekit.cloud import CloudCode, FindRequest
-from parsekit.cloud.webhooks import query_of
+from parsekit.cloud.requests import IN_PROCESS, ORIGIN
 from parsekit.engine.live_reading import fields_of
 from parsekit.errors import ObjectNotFoundError
 from parsekit.object import PFObject
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["FindHooks"]
 
 _ALL: Final = 2**62
+_CHANGED_BY_HOOKS: Final = ("where", "limit", "skip", "order", "include", "keys", "excludeKeys")
 
 
 @final
@@ -112,6 +113,7 @@ class FindHooks:
         request = FindRequest(
             caller=self._engine.hooks.caller(principal),
             trigger_name="beforeFind",
+            context=_shared_context(),
             query=query,
             is_get=is_get,
             count=count,
@@ -119,7 +121,7 @@ class FindHooks:
         with self._engine.acting_as(principal):
             returned = self._cloud.run("beforeFind", state.class_name, request)
         if self._engine.hooks.is_remote("beforeFind", state.class_name):
-            returned = query_of(returned, state.class_name)
+            return _changed_query(query, returned).state()
         chosen: PFQuery[Any] = returned if isinstance(returned, PFQuery) else request.query
         return chosen.state()
 
@@ -131,6 +133,7 @@ class FindHooks:
         request = FindRequest(
             caller=self._engine.hooks.caller(principal),
             trigger_name="afterFind",
+            context=_shared_context(),
             query=query,
             objects=objects,
         )
@@ -183,3 +186,19 @@ class FindHooks:
         if key is not None:
             return [wire_value(fields_of(obj), key) for obj in found]
         return [Pointer(query.class_name, obj.object_id) for obj in found if obj.object_id is not None]
+
+
+def _shared_context() -> MutableMapping[str, Value]:
+    """What the hooks of one request's finds tell each other; a find that no request made has its own."""
+    origin = ORIGIN.get()
+    return {} if origin is IN_PROCESS else origin.context
+
+
+def _changed_query(query: PFQuery[Any], answer: Any) -> PFQuery[Any]:
+    """The query with the parameters that a webhook answers in the place of its own, as the hook of a process would
+    change it; any other answer changes nothing.
+    """
+    changes = (
+        {key: answer[key] for key in _CHANGED_BY_HOOKS if answer.get(key)} if isinstance(answer, dict) else {}
+    )
+    return PFQuery.from_json(query.class_name, {**query.to_json(), **changes}) if changes else query

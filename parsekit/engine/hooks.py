@@ -23,7 +23,7 @@ from parsekit.cloud import (
     ScriptLog,
     SubscribeRequest,
 )
-from parsekit.cloud.requests import Caller
+from parsekit.cloud.requests import ORIGIN, Caller
 from parsekit.cloud.webhooks import Webhook, body_of, json_of, query_of
 from parsekit.codec import JSON, decode_operation, decode_value
 from parsekit.engine.pointers import plain_operations
@@ -82,7 +82,7 @@ class EngineHooks:
         def load_roles() -> frozenset[str]:
             return frozenset() if user_id is None else self._engine.store.role_names(user_id)
 
-        return Caller(principal, load_user, load_roles, self.log, self._engine.origin)
+        return Caller(principal, load_user, load_roles, self.log, ORIGIN.get())
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -219,7 +219,8 @@ class EngineHooks:
         kind = self._engine.class_for(write.class_name)
         shape = ResultShape(write.class_name, NO_FIELDS, engine=self._engine, classes=self._engine.class_for)
         context = ResultContext(shape, True)
-        object_id = None if write.creating and not write.written else write.object_id
+        unknown = write.creating and not write.written and not write.id_given
+        object_id = None if unknown else write.object_id
         return kind.from_fields(context, object_id, fields)
 
     # -- live queries ------------------------------------------------------------------------------

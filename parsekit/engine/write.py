@@ -96,6 +96,7 @@ class WritePath:
         if updated_at is not None and updated_at < now:
             raise ValidationError("updatedAt cannot occur before createdAt")
         write = Write(class_name, object_id or self._new_id(), view, now, operations, context=context)
+        write.id_given = object_id is not None
         write.max_nesting = self._max_nesting
         if created_at is not None:
             write.made_at = self._clock()

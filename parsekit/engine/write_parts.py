@@ -38,7 +38,7 @@ class Write:
     ``moved_to`` the objectId that an update gives the object, ``made_at`` when the change is made where that is not
     ``now`` (an object that is created with a date of its own). ``context`` is shared by the hooks of one write, who
     changed ``hook_keys``; ``returned`` is what the hook after it has answered. ``written`` tells that the row is there,
-    ``plain`` that nothing was done but fields set.
+    ``plain`` that nothing was done but fields set, ``id_given`` that a new object's id is the caller's choice.
     """
 
     class_name: str
@@ -58,6 +58,7 @@ class Write:
     context: Mapping[str, Value] = NO_CONTEXT
     hook_keys: tuple[str, ...] = ()
     returned: Mapping[str, Any] | None = None
+    id_given: bool = False
     max_nesting: int = STORED_LEVELS
     written: bool = False
     plain: bool = False

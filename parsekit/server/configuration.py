@@ -201,6 +201,7 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     if problems or found is None:
         raise OptionError(problems)
     auth["public_server_url"], auth["app_id"] = found.public_url, found.app_id
+    auth.setdefault("app_name", "")  # an application of a server has no name but the one that it is given
     return Configuration(found, {**engine, "auth": AuthOptions(**auth)})
 
 

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, unquote
 
 import attrs
 
-from parsekit._context import CURRENT, Binding, Origin
 from parsekit.acl.principal import Principal
+from parsekit.cloud.requests import ORIGIN, Origin
 from parsekit.codec import JSON, loads
 from parsekit.engine.core import ParseEngine
 from parsekit.errors import InvalidJsonError, ParsekitError
@@ -176,12 +176,14 @@ class Dispatcher:
             return no_route(call.method, f"{self.options.mount}{call.path}")
         if found.kind == "api" and self.options.route_allow_list is not None:
             check_route(call)
-        origin = Origin(call.headers, call.client_host, call.installation_id)
-        token = CURRENT.set(Binding(self.engine, call.principal, origin=origin))
+        if self.engine.cloud.is_unused:
+            return found.route(call)
+        origin = Origin(call.headers, call.client_host, dict(call.context), call.installation_id)
+        token = ORIGIN.set(origin)
         try:
             return found.route(call)
         finally:
-            CURRENT.reset(token)
+            ORIGIN.reset(token)
 
 
 def _captured(found: Found | None) -> dict[str, str]:

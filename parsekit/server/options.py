@@ -131,11 +131,15 @@ class LiveQueryOptions:
 @attrs.frozen(slots=True, kw_only=True)
 class PagesOptions:
     """``pages``: the pages of links in mails. ``custom_urls`` maps a page's name (``passwordReset``) to an address to
-    which is redirected with the page's parameters; ``force_redirect`` redirects wherever a page would be sent.
+    which is redirected with the page's parameters; ``force_redirect`` redirects wherever a page would be sent;
+    ``encode_page_param_headers`` has the parameters percent-encoded in headers, which else hold ASCII only.
     """
 
     custom_urls: Mapping[str, str] = attrs.field(factory=dict)
     force_redirect: bool = False
+    encode_page_param_headers: bool = False
+    enable_router: bool = True
+    """Nothing hangs on it any more: there are always pages."""
 
 
 @final

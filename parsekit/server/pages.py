@@ -88,17 +88,19 @@ def _resend_form(given: Parameters) -> str:
 
 _SENT: Final = "A mail with a new link is on its way, if the address is known and not yet verified."
 PAGES: Final = (
-    _Page("passwordReset", "password_reset.html", "Reset your password", _password_form),
-    _Page("passwordResetSuccess", "password_reset_success.html", "Password changed",
+    _Page("passwordReset", "password_reset.html", "Reset Your Password", _password_form),
+    _Page("passwordResetSuccess", "password_reset_success.html", "Success!",
           _text("You can log in with your new password now.")),
-    _Page("passwordResetLinkInvalid", "password_reset_link_invalid.html", "Invalid link",
+    _Page("passwordResetLinkInvalid", "password_reset_link_invalid.html", "Invalid password reset link!",
           _text("This link was used before, or is too old. Ask for another mail.")),
-    _Page("emailVerificationSuccess", "email_verification_success.html", "E-mail verified",
+    _Page("emailVerificationSuccess", "email_verification_success.html", "Email verified!",
           _text("Thank you, your address is verified.")),
-    _Page("emailVerificationLinkInvalid", "email_verification_link_invalid.html", "Invalid link", _resend_form),
-    _Page("emailVerificationLinkExpired", "email_verification_link_expired.html", "Expired link", _resend_form),
-    _Page("emailVerificationSendSuccess", "email_verification_send_success.html", "Mail sent", _text(_SENT)),
-    _Page("emailVerificationSendFail", "email_verification_send_fail.html", "No mail was sent",
+    _Page("emailVerificationLinkInvalid", "email_verification_link_invalid.html", "Invalid verification link!",
+          _resend_form),
+    _Page("emailVerificationLinkExpired", "email_verification_link_expired.html", "Expired verification link!",
+          _resend_form),
+    _Page("emailVerificationSendSuccess", "email_verification_send_success.html", "Link sent!", _text(_SENT)),
+    _Page("emailVerificationSendFail", "email_verification_send_fail.html", "Invalid link!",
           _text("There is no such user, or the address is verified already.")),
 )  # fmt: skip
 """Every page."""
@@ -153,33 +155,35 @@ def _go(call: Call, name: str, given: Parameters | None = None, *, redirect: boo
     parameters = {**(given or {}), **own}
     custom = options.custom_urls.get(name)
     if custom is not None:
-        return _redirected(custom, parameters)
+        return _redirected(call, custom, parameters)
     if options.force_redirect or (call.method == "POST" if redirect is None else redirect):
-        return _redirected(f"{own['publicServerUrl'].rstrip('/')}/apps/{page.file}", parameters)
-    return _shown(page, parameters)
+        return _redirected(call, f"{own['publicServerUrl'].rstrip('/')}/apps/{page.file}", parameters)
+    return _shown(call, page, parameters)
 
 
-def _shown(page: _Page, parameters: Parameters) -> Response:
+def _shown(call: Call, page: _Page, parameters: Parameters) -> Response:
     app, title = html.escape(parameters["appName"]), html.escape(page.title)
     text = _FRAME.format(title=title, app=app, content=page.content(parameters))
     # SAFETY: no script runs on a page and nothing is loaded, so that nothing can take its token elsewhere
     policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
-    return Response(200, text, {**headers, **_parameter_headers(parameters)})
+    return Response(200, text, {**headers, **_parameter_headers(call, parameters)})
 
 
-def _redirected(url: str, parameters: Parameters) -> Response:
+def _redirected(call: Call, url: str, parameters: Parameters) -> Response:
     parts = urlsplit(url)
     query = urlencode({**{key: values[-1] for key, values in parse_qs(parts.query).items()}, **parameters})
     location = urlunsplit(parts._replace(query=query))
     headers = {"Content-Type": "text/plain; charset=utf-8", "Location": location}
     text = f"See Other. Redirecting to {location}"
-    return Response(303, text, {**headers, **_parameter_headers(parameters)})
+    return Response(303, text, {**headers, **_parameter_headers(call, parameters)})
 
 
-def _parameter_headers(parameters: Parameters) -> dict[str, str]:
+def _parameter_headers(call: Call, parameters: Parameters) -> dict[str, str]:
+    encoded = call.options.pages.encode_page_param_headers
     return {
-        f"X-Parse-Page-Param-{key.lower()}": _CONTROLS.sub("", value) for key, value in parameters.items()
+        f"X-Parse-Page-Param-{key.lower()}": quote(value, safe="") if encoded else _CONTROLS.sub("", value)
+        for key, value in parameters.items()
     }
 
 
@@ -256,7 +260,7 @@ def _page(call: Call) -> Response:
     own, page = _own(call), _BY_FILE.get(call.captures["file"].rpartition("/")[2])
     if own is None or page is None:
         return _not_found()
-    return _shown(page, {**_given(call), **own})
+    return _shown(call, page, {**_given(call), **own})
 
 
 ROUTES: Final = Router()

@@ -60,6 +60,9 @@ _DEFAULTS: Final[Mapping[str, JSON]] = {
     _PUSH: {},
 }
 
+_COST: Final = PasswordCost(time_cost=1, memory_kib=64, parallelism=1, scrypt_log_n=4)
+"""What is hashed here lasts as long as a test, and a suite makes many users."""
+
 
 def check_loopback(host: str) -> None:
     """Refuse to listen where other machines could empty the database.
@@ -126,10 +129,6 @@ _PROFILE: Final[Mapping[str, AuthAdapter]] = {
 }
 
 
-_QUICK: Final = PasswordCost(time_cost=1, memory_kib=8, parallelism=1, scrypt_log_n=1)
-"""Passwords of a suite protect nobody, and hashing them well would be most of what a sign-up takes."""
-
-
 @final
 class TestMode:
     """The application in test mode and the ways to empty it. ``app`` is what to serve."""
@@ -189,7 +188,7 @@ class TestMode:
 
     def _opened(self, settings: Configuration) -> ParseEngine:
         given: Any = settings.engine["auth"]
-        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth}, password_cost=_QUICK)
+        auth = attrs.evolve(given, auth={**_PROFILE, **given.auth}, password_cost=_COST)
         engine = parsekit.open(
             self._path, schema=self._schema, **{**settings.engine, "auth": auth, "synchronous": "OFF"}
         )

@@ -11,9 +11,11 @@ from typing import Final
 
 from parsekit.acl.system import PERMISSION_DENIED
 from parsekit.auth import SignedIn
+from parsekit.auth.mail_tokens import NO_MAIL
 from parsekit.codec import JSON, encode_value, format_date
-from parsekit.errors import InvalidSessionTokenError, ObjectNotFoundError
+from parsekit.errors import InternalServerError, InvalidSessionTokenError, ObjectNotFoundError
 from parsekit.server import classes
+from parsekit.server.mail import WebhookMail
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Route, Router
 from parsekit.server.writes import read_body
@@ -117,7 +119,21 @@ def _update_user(call: Call) -> Response:
         return classes.update(call, "_User", object_id)
 
 
+def _require_mail(call: Call) -> None:
+    """Refuse what ends with a mail where nobody sends it, where the application has no name to give in it, or where a
+    mail by webhook, which is a link, would lead nowhere.
+
+    Raises:
+        InternalServerError: 1.
+    """
+    options = call.engine.options.auth
+    nowhere = isinstance(options.email_adapter, WebhookMail) and not call.options.public_url
+    if options.email_adapter is None or not options.app_name or nowhere:
+        raise InternalServerError(NO_MAIL)
+
+
 def _request_password_reset(call: Call) -> Response:
+    _require_mail(call)
     call.engine.accounts.mail_tokens.request_password_reset(
         call.body.get("email"), expired_token=call.body.get("token"), principal=call.principal
     )
@@ -125,6 +141,7 @@ def _request_password_reset(call: Call) -> Response:
 
 
 def _request_verification(call: Call) -> Response:
+    _require_mail(call)
     call.engine.accounts.mail_tokens.request_verification(call.body.get("email"))
     return Response(200, {})
 

@@ -143,12 +143,17 @@ def test_unverified_users_do_not_log_in(mail: RecordingMailAdapter) -> None:
 
 
 def test_sign_up_without_a_verified_address_may_be_prevented(mail: RecordingMailAdapter) -> None:
-    options = {"verify_user_emails": True, "prevent_signup_with_unverified_email": True}
-    with open_engine(email_adapter=mail, **options) as engine:
+    options = {"verify_user_emails": True, "prevent_login_with_unverified_email": True}
+    with open_engine(email_adapter=mail, **options, prevent_signup_with_unverified_email=True) as engine:
         with refused(205, "User email is not verified."):
             PFUser.sign_up("ada", password="pw", email="ada@x.com")
+        assert PFUser.current() is None
         with engine.acting_as_master():
-            assert PFQuery(PFUser).count() == 0
+            assert PFQuery(PFUser).count() == 1  # who waits for the mail
+        assert mail.sent[0].to == "ada@x.com"
+    with open_engine(email_adapter=mail, verify_user_emails=True, prevent_signup_with_unverified_email=True):
+        PFUser.sign_up("bob", password="pw", email="bob@x.com")  # may log in, and so may sign up
+        assert PFUser.current() is not None
 
 
 def test_mail_tells_nothing_in_its_repr(mail: RecordingMailAdapter) -> None:

@@ -80,21 +80,21 @@ class TestVerification:
         assert world.mail.sent[-1].link == f"{URL}/apps/app/verify_email?token={world.token}"
         assert world.me()["emailVerified"] is False
         shown = world.follow()
-        assert (shown.status, _title(shown)) == (200, "E-mail verified")
+        assert (shown.status, _title(shown)) == (200, "Email verified!")
         assert shown.headers["X-Parse-Page-Param-appid"] == "app"
         assert world.me()["emailVerified"] is True
-        assert _title(world.follow()) == "Invalid link"
+        assert _title(world.follow()) == "Invalid verification link!"
 
     def test_a_link_that_is_too_old(self, world: World) -> None:
         world.clock[0] += timedelta(minutes=2)
         shown = world.follow()
-        assert _title(shown) == "Invalid link"
+        assert _title(shown) == "Invalid verification link!"
         assert world.token in shown.body
         sent = world.post("resend_verification_email", token=world.token)
         assert sent.status == 303
         assert sent.headers["Location"].startswith(f"{URL}/apps/email_verification_send_success.html?")
         assert len(world.mail.sent) == 2
-        assert _title(world.follow()) == "E-mail verified"
+        assert _title(world.follow()) == "Email verified!"
 
     def test_whom_no_mail_is_sent_to_is_not_told(self, world: World) -> None:
         world.follow()
@@ -124,24 +124,24 @@ class TestPasswords:
     def test_a_new_password(self, world: World) -> None:
         self._ask(world)
         shown = world.follow()
-        assert _title(shown) == "Reset your password"
+        assert _title(shown) == "Reset Your Password"
         assert f'value="{world.token}"' in shown.body
         assert "My &lt;App&gt;" in shown.body
         done = world.post("request_password_reset", token=world.token, new_password="next")
-        assert _title(done) == "Password changed"
+        assert _title(done) == "Success!"
         assert (world.log_in("p"), world.log_in("next")) == (404, 200)
-        assert _title(world.follow()) == "Invalid link"
+        assert _title(world.follow()) == "Invalid password reset link!"
 
     def test_a_link_that_is_too_old(self, world: World) -> None:
         self._ask(world)
         old = world.token
         world.clock[0] += timedelta(minutes=2)
-        assert _title(world.follow()) == "Invalid link"
+        assert _title(world.follow()) == "Invalid password reset link!"
         refused = world.post("request_password_reset", token=old, new_password="next")
         assert "The password reset link has expired" in refused.body
         assert world.call("POST", "/requestPasswordReset", {"token": old}).body == {}
         assert world.token != old
-        assert _title(world.follow()) == "Reset your password"
+        assert _title(world.follow()) == "Reset Your Password"
         assert world.call.error("POST", "/requestPasswordReset", {"token": 5})[0] == 162
         assert world.call.error("POST", "/requestPasswordReset", {"token": "none"})[0] == 204
 
