@@ -48,7 +48,8 @@ def read_body(call: Call, class_name: str, *, creating: bool) -> WriteBody:
     operations = OperationSet()
     for key, entry in fields.items():
         operations.perform(key, decode_operation(_named(entry)))
-    return WriteBody(operations, object_id, times.get("createdAt"), times.get("updatedAt"))
+    created = times.get("createdAt")
+    return WriteBody(operations, object_id, created, times.get("updatedAt") if created else None)
 
 
 def _named(entry: JSON) -> JSON:

@@ -101,6 +101,9 @@ class TestKeys:
         maintenance = {"x-parse-application-id": "app", "x-parse-maintenance-key": "x"}
         assert call("POST", "/classes/A", body, headers=maintenance).body["createdAt"].startswith("2020-")
         assert not call("POST", "/classes/A", body, headers=MASTER).body["createdAt"].startswith("2020-")
+        alone = {"updatedAt": body["createdAt"]}
+        made = call("POST", "/classes/A", alone, headers=maintenance).body["objectId"]
+        assert not call("GET", f"/classes/A/{made}").body["updatedAt"].startswith("2020-")
 
 
 class TestClasses:
