@@ -19,7 +19,7 @@ from parsekit.query.keys import CLIENT_KEYS, MASTER_KEYS
 from parsekit.query.state import QueryState
 from parsekit.query.where import decode_query
 from parsekit.server.files import file_url
-from parsekit.server.limits import check_include, limited, query_limits
+from parsekit.server.limits import check_include, limited, limited_inside, query_limits
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
@@ -45,7 +45,7 @@ def find(call: Call, class_name: str) -> Response:
     check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
         raise InvalidQueryError("Using the explain query parameter requires the master key")
-    state, redirected = _redirected(call, limited(call, asked.state))
+    state, redirected = _redirected(call, limited_inside(call, limited(call, asked.state)))
     if asked.explain is not None and asked.explain is not False:
         return _explained(call, state, asked.explain)
     results: list[JSON] = []

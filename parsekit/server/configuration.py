@@ -183,7 +183,9 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     engine: dict[str, Any] = {}
     given = {name: value for name, value in options.items() if value is not None}
     if given.get("expireInactiveSessions") is False:
-        given.pop("sessionLength", None)  # sessions last for ever, and Parse Server does not look how long otherwise
+        given.pop(
+            "sessionLength", None
+        )  # sessions last for ever, and Parse Server does not look how long otherwise
     for name, value in _with_sensitive({**_DEFAULTS, **given}).items():
         where = f"{place}.{name}"
         if name in _SERVER_NAMES:

@@ -169,6 +169,7 @@ class RequestComplexity:
     include_depth: int = -1
     include_count: int = -1
     subquery_depth: int = -1
+    subquery_limit: int = -1
     query_depth: int = -1
     batch_request_limit: int = -1
     allow_regex: bool = True
