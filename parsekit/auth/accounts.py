@@ -160,7 +160,7 @@ class Accounts:
             engine.after_commit()
         if token is None and self.options.prevent_signup_with_unverified_email:
             raise EmailNotFoundError("User email is not verified.", hint="the user is there, and has mail")
-        echo = {key: value for key, value in write.echo.items() if value is not MISSING}
+        echo = engine.direct.echo_of(write)
         return SignedIn(self.user(write.object_id, token), token, created=True, echo=echo)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Final, final
 
 import attrs
 
@@ -34,15 +34,13 @@ _NO_CONTEXT: Final[Mapping[str, Value]] = MappingProxyType({})
 class WriteAnswer:
     """What a write answers: when it happened, and the values in ``echo`` that its sender cannot know.
 
-    ``created`` tells whether a new object was made; an installation that was there already is not. ``returned`` is what
-    the hook after the save returned, which REST answers in the place of ``echo``.
+    ``created`` tells whether a new object was made; an installation that was there already is not.
     """
 
     object_id: str
     updated_at: datetime
     echo: Mapping[str, Value]
     created: bool
-    returned: Mapping[str, Any] | None = None
 
     @property
     def created_at(self) -> datetime:
@@ -126,6 +124,10 @@ class DirectWrites:
         return self._answer(written)
 
     def _answer(self, write: Write) -> WriteAnswer:
+        return WriteAnswer(write.object_id, write.now, self.echo_of(write), write.creating)
+
+    def echo_of(self, write: Write) -> Mapping[str, Value]:
+        """What an answer says beyond objectId and dates, as far as its sender may see it."""
         echo: Mapping[str, Value] = echo_of(write)
         view = write.view
         # SAFETY: masters see all; an answer shows what its sender wrote, unless the application wants less.
@@ -134,7 +136,7 @@ class DirectWrites:
             access = view.access(write.class_name, "create" if write.creating else "update", "create")
             hidden = hidden_fields_of(fields, access, view.principal)
             echo = {key: value for key, value in echo.items() if key not in hidden}
-        return WriteAnswer(write.object_id, write.now, echo, write.creating, write.returned)
+        return echo
 
     def delete(
         self,

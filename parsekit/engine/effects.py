@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from parsekit.engine.write import Write
 
 __all__ = [
+    "DELETED",
     "check_values",
     "echo_of",
     "fill_defaults",
@@ -223,6 +224,10 @@ def check_values(write: Write, schema: ClassSchema) -> None:
 # --- what is answered ---
 
 
+DELETED: Final[Value] = {"__op": "Delete"}
+"""How an answer says that a hook removed a key which its author has set."""
+
+
 def learned_from(write: Write) -> dict[str, Value | Missing]:
     """The values of a write that its author cannot know: results of operations, defaults, what hooks changed."""
     learned: dict[str, Value | Missing] = dict(write.echo)
@@ -249,8 +254,10 @@ def echo_of(write: Write) -> dict[str, Value]:
     for key in write.hook_keys:
         if key not in write.relations:
             root = key.partition(".")[0]
-            changed[root] = write.acl if root == "ACL" else write.value(root)
+            value = write.acl if root == "ACL" else write.value(root)
+            changed[root] = DELETED if value is MISSING and root not in write.echo else value
     echo.update({key: value for key, value in changed.items() if value is not MISSING})
+    echo.update(write.after)
     return echo
 
 

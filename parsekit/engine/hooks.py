@@ -25,7 +25,8 @@ from parsekit.cloud import (
 )
 from parsekit.cloud.requests import ORIGIN, Caller
 from parsekit.cloud.webhooks import Webhook, body_of, json_of, query_of
-from parsekit.codec import JSON, decode_operation, decode_value
+from parsekit.codec import JSON, decode_operation
+from parsekit.engine.effects import DELETED
 from parsekit.engine.pointers import plain_operations
 from parsekit.engine.remote import answered
 from parsekit.errors import ParsekitError
@@ -147,35 +148,11 @@ class EngineHooks:
         try:
             with self._engine.acting_as(write.view.principal):
                 returned = self.cloud.run(request.trigger_name, write.class_name, request)
-            self._answer(write, request, returned)
+            if request.trigger_name == "afterSave":
+                write.after.update(_added(returned, request.object))
         except ParsekitError as error:
             _LOG.exception("%s of %s %s failed", request.trigger_name, write.class_name, write.object_id)
             self.log.error(f"{request.trigger_name} of {write.class_name} {write.object_id} failed: {error}")
-
-    def _answer(self, write: Write, request: SaveRequest, returned: Any) -> None:
-        """Have answered what a hook after a save returns, or has set on the object and not saved (RestWrite)."""
-        if request.trigger_name != "afterSave":
-            return
-        if isinstance(returned, Mapping):
-            self._answer_json(write, request.object, returned)
-            return
-        obj = returned if isinstance(returned, PFObject) else request.object
-        state = obj.local_state
-        if state is None or not state.operations:
-            return
-        for key, operation in plain_operations(state.operations).items():
-            if isinstance(operation, Set):
-                write.echo[key] = operation.value
-
-    def _answer_json(self, write: Write, obj: PFObject, returned: Mapping[str, Any]) -> None:
-        """Have JSON answered; of an object, as ``className`` or ``__type`` tell one, what is not as saved."""
-        if returned.get("__type") != "Object" and "className" not in returned:
-            write.returned = returned or None
-            return
-        sent = obj.to_fields_json()
-        for key, value in returned.items():
-            if key not in _SET_BY_ENGINE and value != sent.get(key):
-                write.echo[key] = decode_value(value)
 
     def _request(self, write: Write, trigger: str, obj: PFObject | None) -> SaveRequest:
         assert obj is not None
@@ -298,10 +275,34 @@ def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:
     """What a webhook makes of the object that it was sent: the whole of it is set (HooksController)."""
     operations = OperationSet()
     for key, value in entry.items():
-        shown_only = isinstance(value, dict) and value.get("__type") == "Relation"
-        if key not in _SET_BY_ENGINE and not shown_only:
+        if key not in _SET_BY_ENGINE and not _is_relation(value):
             operations.perform(key, decode_operation(value))
     return operations
+
+
+def _added(returned: Any, obj: PFObject) -> dict[str, Value]:
+    """What an after-save hook adds to the answer: what a webhook answers, what else the hook has set on its object.
+
+    Of a whole object, as its ``__type`` tells one, that is what is not as saved.
+    """
+    if isinstance(returned, dict):
+        saved = obj.to_fields_json() if returned.get("__type") == "Object" else {}
+        return {
+            key: value
+            for key, value in returned.items()
+            if key not in ("className", "__type")
+            and not _is_relation(value)
+            and value != saved.get(key, MISSING)
+        }
+    changed = returned if isinstance(returned, PFObject) else obj
+    state = changed.local_state
+    if state is None:
+        return {}
+    return {key: changed.get(key) if key in changed else DELETED for key in state.operations}
+
+
+def _is_relation(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type") == "Relation"
 
 
 def _acl(acl: Value) -> dict[str, Value]:

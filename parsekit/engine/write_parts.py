@@ -37,8 +37,9 @@ class Write:
     remove by key, ``echo`` what the answer carries beyond what Parse always answers (defaults, what hooks changed),
     ``moved_to`` the objectId that an update gives the object, ``made_at`` when the change is made where that is not
     ``now`` (an object that is created with a date of its own). ``context`` is shared by the hooks of one write, who
-    changed ``hook_keys``; ``returned`` is what the hook after it has answered. ``written`` tells that the row is there,
-    ``plain`` that nothing was done but fields set, ``id_given`` that a new object's id is the caller's choice.
+    changed ``hook_keys``. ``written`` tells that the row is there, ``plain`` that nothing was
+    done but fields set, ``id_given`` that a new object's id is the caller's choice. ``after`` is what an
+    after-save hook adds to the answer.
     """
 
     class_name: str
@@ -57,8 +58,8 @@ class Write:
     made_at: datetime | None = None
     context: Mapping[str, Value] = NO_CONTEXT
     hook_keys: tuple[str, ...] = ()
-    returned: Mapping[str, Any] | None = None
     id_given: bool = False
+    after: dict[str, Value] = attrs.Factory(dict)
     max_nesting: int = STORED_LEVELS
     written: bool = False
     plain: bool = False

@@ -5,13 +5,12 @@ Bodies become operations here and answers become JSON; every rule of a read or a
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import attrs
 
-from parsekit.cloud.webhooks import json_of
 from parsekit.codec import JSON, encode_value, format_date
-from parsekit.engine.direct import WriteAnswer
 from parsekit.errors import InvalidQueryError
 from parsekit.object import PFObject
 from parsekit.query.ast import ALWAYS, And, Constraint
@@ -112,10 +111,10 @@ def create(call: Call, class_name: str) -> Response:
         context=call.context,
     )
     if not answer.created:
-        return Response(200, _updated(answer))
+        return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
     location = f"{call.options.base_url}/classes/{class_name}/{answer.object_id}"
     entry: dict[str, JSON] = {"objectId": answer.object_id, "createdAt": format_date(answer.created_at)}
-    return Response(201, {**entry, **_echo(answer)}, {"Location": location})
+    return Response(201, {**entry, **_echo(answer.echo)}, {"Location": location})
 
 
 def update(call: Call, class_name: str, object_id: str) -> Response:
@@ -129,11 +128,7 @@ def update(call: Call, class_name: str, object_id: str) -> Response:
         new_id=body.object_id,
         context=call.context,
     )
-    return Response(200, _updated(answer))
-
-
-def _updated(answer: WriteAnswer) -> dict[str, JSON]:
-    return {"updatedAt": format_date(answer.updated_at), **_echo(answer)}
+    return Response(200, {"updatedAt": format_date(answer.updated_at), **_echo(answer.echo)})
 
 
 def delete(call: Call, class_name: str, object_id: str) -> Response:
@@ -162,10 +157,8 @@ def add_urls(options: ServerOptions, entry: dict[str, JSON]) -> None:
                 add_urls(options, item)
 
 
-def _echo(answer: WriteAnswer) -> dict[str, JSON]:
-    if answer.returned is not None:
-        return {key: json_of(value) for key, value in answer.returned.items()}
-    return {key: encode_value(value) for key, value in answer.echo.items()}
+def _echo(echo: Mapping[str, Any]) -> dict[str, JSON]:
+    return {key: encode_value(value) for key, value in echo.items()}
 
 
 ROUTES: Final = Router()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import parsekit
+from parsekit import PFQuery
 from parsekit.acl.principal import Principal
-from parsekit.cloud import FunctionRequest, JobRequest, SaveRequest
+from parsekit.cloud import FindRequest, FunctionRequest, JobRequest, SaveRequest
 from parsekit.server.options import IdempotencyOptions, SecurityOptions
 from tests.server.caller import CLIENT, MASTER, READER, Caller
 
@@ -226,3 +227,57 @@ def test_functions_know_their_caller(call: Caller) -> None:
 
     headers = {**CLIENT, "x-parse-installation-id": "i"}
     assert call("POST", "/functions/who", {}, headers=headers).body == {"result": [False, "i", None]}
+
+
+class TestAnswers:
+    """What hooks have done to an object is in the answer to its save."""
+
+    def test_of_what_a_hook_removed(self, call: Caller) -> None:
+        @call.engine.cloud.before_save("C")
+        def remove(request: SaveRequest) -> None:
+            del request.object["a"]
+
+        made = call("POST", "/classes/C", {"a": 1, "b": 2}).body
+        assert made["a"] == {"__op": "Delete"}
+        assert "a" not in call("GET", f"/classes/C/{made['objectId']}").body
+
+    def test_of_what_a_hook_set_after_the_save(self, call: Caller) -> None:
+        @call.engine.cloud.after_save("C")
+        def change(request: SaveRequest) -> None:
+            request.object["late"] = 5
+            del request.object["a"]
+
+        made = call("POST", "/classes/C", {"a": 1}).body
+        assert (made["late"], made["a"]) == (5, {"__op": "Delete"})
+        assert call("GET", f"/classes/C/{made['objectId']}").body["a"] == 1  # it is told, not stored
+
+    def test_of_a_sign_up(self, call: Caller) -> None:
+        @call.engine.cloud.before_save("_User")
+        def change(request: SaveRequest) -> None:
+            request.object["admin"] = False
+
+        made = call("POST", "/users", {"username": "ada", "password": "p", "admin": True}).body
+        assert made["admin"] is False
+        assert "password" not in made
+
+    def test_hooks_of_one_find_share_its_context(self, call: Caller) -> None:
+        seen: list[Any] = []
+
+        @call.engine.cloud.before_find("C")
+        def before(request: FindRequest) -> None:
+            request.context["b"] = 2
+
+        @call.engine.cloud.after_find("C")
+        def after(request: FindRequest) -> None:
+            seen.append((dict(request.context), request.headers.get("user-agent"), request.ip))
+            PFQuery("D").find()
+
+        @call.engine.cloud.after_find("D")
+        def inner(request: FindRequest) -> None:
+            seen.append((dict(request.context), dict(request.headers), request.ip))
+
+        call("POST", "/classes/D", {})
+        headers = {**CLIENT, "user-agent": "test", "x-parse-cloud-context": '{"a": 1}'}
+        call("GET", "/classes/C", headers=headers)
+        assert seen[0] == ({"a": 1, "b": 2}, "test", "127.0.0.1")
+        assert seen[1] == ({}, {}, None)  # what cloud code asks, it asks by itself

@@ -225,3 +225,26 @@ class TestPages:
         assert len(world.mail.sent) == 2
         broken = world.call("POST", "/apps/app/resend_verification_email", b"{bad", headers={})
         assert "link_invalid" in broken.headers["Location"]
+
+
+def test_parameters_in_headers_may_be_encoded() -> None:
+    for world in _world():
+        world.call = Caller(
+            world.call.engine, public_url=URL, pages=PagesOptions(encode_page_param_headers=True)
+        )
+        assert world.follow().headers["X-Parse-Page-Param-appname"] == "My%20%3CApp%3E"
+
+
+def test_a_frame_of_the_applications_own() -> None:
+    for world in _world(custom_pages={"parseFrameURL": "https://app/frame"}):
+        link = world.mail.sent[0].link
+        assert link == f"https://app/frame?link=%2Fapps%2Fapp%2Fverify_email&token={world.token}"
+
+
+def test_an_application_without_a_name_sends_no_mail() -> None:
+    auth = AuthOptions(email_adapter=RecordingMailAdapter(), app_name="")
+    with parsekit.open(auth=auth) as engine:
+        call = Caller(engine, public_url=URL)
+        for path in ("/requestPasswordReset", "/verificationEmailRequest"):
+            code, text = call.error("POST", path, {"email": "ada@x.de"})
+            assert (code, text.split(" are ")[0]) == (1, "An appName, publicServerURL, and emailAdapter")

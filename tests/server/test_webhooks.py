@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 import parsekit
-from parsekit import PFObject
-from parsekit.cloud import SaveRequest
+from parsekit import PFObject, PFQuery
 from parsekit.cloud.webhooks import Webhook, WebhookError
 from parsekit.errors import ScriptError
 from tests.server.caller import CLIENT, MASTER, READER, Caller
@@ -214,31 +213,67 @@ class TestCalls:
         assert [body["triggerName"] for body in elsewhere.seen] == ["afterSave", "afterDelete"]
         assert elsewhere.seen[0]["object"]["objectId"] == made
 
-    def test_what_a_hook_after_a_save_answers_is_answered(self, call: Caller, elsewhere: Elsewhere) -> None:
-        self._trigger(call, elsewhere, "afterSave", lambda _: {"success": {"a": 3, "more": [1]}})
+    def test_an_after_save_answers_for_the_server(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._trigger(call, elsewhere, "afterSave", lambda body: {"success": {**body["object"], "b": 2}})
         made = call("POST", "/classes/C", {"a": 1}).body
-        assert (made["a"], made["more"], len(made["objectId"])) == (3, [1], 10)
-        changed = call("PUT", f"/classes/C/{made['objectId']}", {"a": 2}).body
-        assert (changed["a"], changed["more"], len(changed)) == (3, [1], 3)
-        elsewhere.answers["/afterSave"] = lambda body: {"success": {**body["object"], "more": [1]}}
-        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt", "more"}
-        assert "more" not in call("GET", "/classes/C").body["results"][0]
-        elsewhere.answers["/afterSave"] = lambda _: {"success": {}}
-        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt"}
+        assert (made["a"], made["b"]) == (1, 2)
+        assert "className" not in made
+        assert "b" not in call("GET", f"/classes/C/{made['objectId']}").body  # it is told, not stored
+        elsewhere.answers["/afterSave"] = lambda body: {
+            "success": {**body["object"], "b": 2, "__type": "Object"}
+        }
+        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt", "b"}
 
-    def test_what_a_hook_sets_after_a_save_is_answered_and_not_kept(self, call: Caller) -> None:
-        @call.engine.cloud.before_save("C")
-        def before(request: SaveRequest) -> None:
-            request.object["early"] = True
+    def test_errors_keep_their_codes(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._trigger(call, elsewhere, "beforeSave", lambda _: {"error": {"code": 999, "message": "no"}})
+        assert call.error("POST", "/classes/C", {"a": 2}) == (999, "no")
+        self._function(call, elsewhere, lambda _: {"error": {"code": 142}})
+        assert call.error("POST", "/functions/f", {}) == (142, "")
+        elsewhere.answers["/f"] = lambda _: {"error": {"code": "142", "message": "no"}}
+        assert call.error("POST", "/functions/f", {}) == (141, "no")
 
-        @call.engine.cloud.after_save("C")
-        def after(request: SaveRequest) -> None:
-            request.object["late"] = request.object.object_id
+    def test_a_find_may_be_changed(self, call: Caller, elsewhere: Elsewhere) -> None:
+        for number in range(4):
+            call("POST", "/classes/C", {"a": number})
+        self._trigger(
+            call, elsewhere, "beforeFind", lambda _: {"success": {"where": {"a": {"$gt": 1}}, "order": "-a"}}
+        )
+        assert [row["a"] for row in call("GET", "/classes/C", limit=1).body["results"]] == [3]
+        elsewhere.answers["/beforeFind"] = lambda _: {"success": True}
+        assert len(call("GET", "/classes/C").body["results"]) == 4
 
-        made = call("POST", "/classes/C", {"a": 1}).body
-        assert made.keys() == {"objectId", "createdAt", "early", "late"}
-        assert made["late"] == made["objectId"]
-        assert "late" not in call("GET", "/classes/C").body["results"][0]
+    def test_where_a_call_comes_from(self, call: Caller, elsewhere: Elsewhere) -> None:
+        for name in ("beforeSave", "afterSave", "beforeFind", "afterFind", "beforeDelete", "afterDelete"):
+            self._trigger(call, elsewhere, name, lambda body: {"success": body.get("objects")})
+        self._function(call, elsewhere, lambda body: {"success": body["ip"]})
+        headers = {**CLIENT, "user-agent": "test", "x-parse-cloud-context": '{"a": 1}'}
+        made = call("POST", "/classes/C", {"a": 1}, headers=headers).body["objectId"]
+        call("GET", "/classes/C", headers=headers)
+        call("DELETE", f"/classes/C/{made}", headers=headers)
+        assert call("POST", "/functions/f", {}, headers=headers).body == {"result": "127.0.0.1"}
+        assert len(elsewhere.seen) == 7
+        assert {(body["headers"]["user-agent"], body["ip"]) for body in elsewhere.seen} == {
+            ("test", "127.0.0.1")
+        }
+        assert all(body["context"] == {"a": 1} for body in elsewhere.seen)
+        with call.engine.acting_as_master():
+            PFQuery("C").find()
+        assert elsewhere.seen[-1]["headers"] == {}
+        assert "ip" not in elsewhere.seen[-1]
+
+    def test_the_configuration(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._trigger(call, elsewhere, "beforeSave", lambda _: {}, "@Config")
+        for number in (1, 2):
+            call("PUT", "/config", {"params": {"n": number}}, headers=MASTER)
+        assert elsewhere.seen[1]["object"]["params"] == {"n": 2}
+        assert elsewhere.seen[1]["original"]["params"] == {"n": 1}
+
+    def test_an_id_of_the_callers_choice(self, elsewhere: Elsewhere) -> None:
+        with parsekit.open(allow_custom_object_id=True) as engine:
+            call = Caller(engine)
+            self._trigger(call, elsewhere, "beforeSave", lambda _: {})
+            call("POST", "/classes/C", {"objectId": "mine", "a": 1})
+            assert elsewhere.seen[0]["object"] == {"className": "C", "objectId": "mine", "a": 1}
 
     def test_finds(self, call: Caller, elsewhere: Elsewhere) -> None:
         call("POST", "/classes/C", {"a": 1})
