@@ -38,7 +38,7 @@ def _number(value: JSON) -> bool:
 
 
 def _whole(value: JSON) -> bool:
-    return _number(value) and float(value) == math.floor(float(value))  # type: ignore[arg-type]
+    return _number(value) and float(value) == math.floor(float(value))
 
 
 def _text(value: JSON) -> bool:
@@ -54,11 +54,11 @@ def _list(value: JSON) -> bool:
 
 
 def _between(least: float, most: float, kind: Callable[[JSON], bool] = _number) -> Callable[[JSON], bool]:
-    return lambda value: kind(value) and least <= value <= most  # type: ignore[operator]
+    return lambda value: kind(value) and least <= value <= most
 
 
 def _above(least: float) -> Callable[[JSON], bool]:
-    return lambda value: _number(value) and value > least  # type: ignore[operator]
+    return lambda value: _number(value) and value > least
 
 
 def _unless_given(fits: Callable[[JSON], bool]) -> Callable[[JSON], bool]:
@@ -69,7 +69,7 @@ def _unless_given(fits: Callable[[JSON], bool]) -> Callable[[JSON], bool]:
 def _numeric(value: JSON) -> float | None:
     """What JavaScript takes a value for where it compares it with a number; ``None`` for what is none."""
     try:
-        return float(value or 0)  # type: ignore[arg-type]
+        return float(value or 0)
     except (TypeError, ValueError):
         return None
 
@@ -102,7 +102,7 @@ _BEFORE_ADDRESSES: Final = (
     _Rule("accountLockout.duration", lambda v: _above(0)(v) and _between(0, 99999)(v), _DURATION, required=True),
     _Rule("accountLockout.threshold", _between(1, 999, _whole), _THRESHOLD, required=True),
     _option("accountLockout.unlockOnPasswordReset", _boolean, "a boolean"),
-    _Rule("passwordPolicy.maxPasswordAge", lambda v: _number(v) and not _above(0)(-v),  # type: ignore[operator]
+    _Rule("passwordPolicy.maxPasswordAge", lambda v: _number(v) and not _above(0)(-v),
           "passwordPolicy.maxPasswordAge must be a positive number"),
     _Rule("passwordPolicy.resetTokenValidityDuration", _above(0),
           "passwordPolicy.resetTokenValidityDuration must be a positive number"),
@@ -245,7 +245,7 @@ def _refusals(options: Mapping[str, JSON]) -> Iterator[str]:
 def _reuse(options: Mapping[str, JSON]) -> Iterator[str]:
     policy = options.get("passwordPolicy")
     reused = isinstance(policy, Mapping) and policy.get("resetTokenReuseIfValid")
-    if reused and not policy.get("resetTokenValidityDuration"):  # type: ignore[union-attr]
+    if reused and not policy.get("resetTokenValidityDuration"):
         yield "You cannot use resetTokenReuseIfValid without resetTokenValidityDuration"
 
 
