@@ -47,6 +47,7 @@ class Origin:
     headers: Mapping[str, str] = attrs.field(repr=False)
     ip: str | None
     context: MutableMapping[str, Value] = attrs.Factory(dict)
+    installation_id: str | None = None
 
 
 IN_PROCESS: Final = Origin(MappingProxyType({}), None)
@@ -102,7 +103,8 @@ class _Request:
     @property
     def installation_id(self) -> str | None:
         """The installation that the call came from."""
-        return self.caller.principal.installation_id
+        sent = self.caller.origin.installation_id
+        return self.caller.principal.installation_id if sent is None else sent
 
 
 @final

@@ -26,15 +26,20 @@ from parsekit.cloud.requests import (
 from parsekit.codec import JSON, dumps, encode_value, loads
 from parsekit.errors import InvalidJsonError, ParseError, ScriptError, parse_error
 from parsekit.object import PFObject
+from parsekit.query.builder import PFQuery
+from parsekit.query.keys import MASTER_KEYS
+from parsekit.query.where import decode_query
 from parsekit.values import MISSING
 
-__all__ = ["OUTSIDE", "Webhook", "WebhookError", "json_of"]
+__all__ = ["OUTSIDE", "Webhook", "WebhookError", "json_of", "query_of"]
 
 OUTSIDE: Final[ContextVar[Callable[[], contextlib.AbstractContextManager[None]]]] = ContextVar(
     "parsekit_outside", default=contextlib.nullcontext
 )
 """What is entered around each wait for another machine, set by whoever has only so many threads."""
 
+_KEPT_HERE: Final = frozenset({"authorization", "x-parse-maintenance-key", "x-parse-master-key"})
+"""Headers of a client that carry a master key, which no other service needs to know."""
 _SHOWN: Final = 100
 _LONGEST_ANSWER: Final = 64 * 1024 * 1024
 
@@ -141,7 +146,7 @@ def body_of(request: Any) -> dict[str, JSON]:
         "triggerName": request.trigger_name,
         "master": request.master,
         "context": json_of(request.context),
-        "headers": dict(request.headers),
+        "headers": {name: text for name, text in request.headers.items() if name not in _KEPT_HERE},
     }
     if request.ip is not None:
         body["ip"] = request.ip
@@ -173,10 +178,26 @@ def _particular(request: Any) -> dict[str, JSON]:
             file = {"name": request.file.name, "metadata": request.file.metadata, "tags": request.file.tags}
             return {"file": json_of(file), "fileSize": request.file_size}
         case SubscribeRequest():
-            query = None if request.query is None else request.query.to_json()
-            return {"query": query, "clients": request.clients, "subscriptions": request.subscriptions}
+            return {**_subscribing(request), **_live(request)}
         case _:
             return {}
+
+
+def _subscribing(request: SubscribeRequest) -> dict[str, JSON]:
+    if request.query is None:
+        return {"event": "connect"}
+    return {"op": "subscribe", "query": request.query.to_json()}
+
+
+def _live(request: SubscribeRequest | LiveEventRequest) -> dict[str, JSON]:
+    """What hooks of live queries are told of the client and of the server."""
+    principal = request.caller.principal
+    return {
+        "clients": request.clients,
+        "subscriptions": request.subscriptions,
+        "useMasterKey": request.master,
+        "sessionToken": principal.session_token,
+    }
 
 
 def _objects(request: SaveRequest | LiveEventRequest) -> dict[str, JSON]:
@@ -184,8 +205,16 @@ def _objects(request: SaveRequest | LiveEventRequest) -> dict[str, JSON]:
     if request.original is not None:
         body["original"] = _object(request.original)
     if isinstance(request, LiveEventRequest):
-        body["event"] = request.event
+        body.update(event=request.event, sendEvent=request.send_event, **_live(request))
     return body
+
+
+def query_of(answer: Any, class_name: str) -> PFQuery[Any] | None:
+    """The query that a webhook before a find or a subscription answers: REST parameters, ``where`` among them."""
+    if not isinstance(answer, Mapping) or "where" not in answer:
+        return None
+    asked = {key: value for key, value in answer.items() if key != "className" and value is not None}
+    return PFQuery.from_state(decode_query(class_name, asked, special_keys=MASTER_KEYS).state)
 
 
 def _object(obj: PFObject) -> dict[str, JSON]:

@@ -149,14 +149,18 @@ class FindHooks:
         found = self._engine.reads.find(self._answered(asked, principal), principal, kind, self)
         return self.after_find(found, asked, principal)
 
-    def _answered(self, state: QueryState, principal: Principal) -> QueryState:
-        """The query with results in place of the sub-queries whose classes have hooks."""
-        return attrs.evolve(state, where=self._answers(state.where, principal))
+    def limited(self, state: QueryState, principal: Principal, most: int) -> QueryState:
+        """The query with results in place of its sub-queries, ``most`` of each (``subqueryLimit``)."""
+        return attrs.evolve(state, where=self._answers(state.where, principal, most))
 
-    def _answers(self, node: Node, principal: Principal) -> Node:
+    def _answered(self, state: QueryState, principal: Principal, most: int | None = None) -> QueryState:
+        """The query with results in place of the sub-queries whose classes have hooks, or all where ``most`` counts."""
+        return attrs.evolve(state, where=self._answers(state.where, principal, most))
+
+    def _answers(self, node: Node, principal: Principal, most: int | None = None) -> Node:
         if isinstance(node, And | Or | Nor):
             return attrs.evolve(
-                node, children=tuple(self._answers(child, principal) for child in node.children)
+                node, children=tuple(self._answers(child, principal, most) for child in node.children)
             )
         if not isinstance(node, Constraint):
             return node
@@ -166,13 +170,16 @@ class FindHooks:
             return node
         query = self._engine.reads.preparation.redirected(query)
         key = argument.key if isinstance(argument, KeyOfQuery) else None
-        if not any(self._cloud.has(trigger, query.class_name) for trigger in ("beforeFind", "afterFind")):
+        hooks = ("beforeFind", "afterFind")
+        if most is None and not any(self._cloud.has(trigger, query.class_name) for trigger in hooks):
             inner = self._answered(query, principal)
             return attrs.evolve(node, argument=inner if key is None else KeyOfQuery(inner, key))
         op: Op = "$in" if node.op in ("$inQuery", "$select") else "$nin"
-        return Constraint(node.key, op, tuple(self._results(query, key, principal)))
+        return Constraint(node.key, op, tuple(self._results(query, key, principal, most)))
 
-    def _results(self, query: QueryState, key: str | None, principal: Principal) -> list[Value]:
+    def _results(
+        self, query: QueryState, key: str | None, principal: Principal, most: int | None
+    ) -> list[Value]:
         """The pointers to a sub-query's results, or their values under ``key``. Of a sub-query no page counts."""
         if key is not None:
             access = self._engine.view(principal).reading(query.class_name, "find").access
@@ -180,8 +187,8 @@ class FindHooks:
         bare = attrs.evolve(query, order=(), limit=None, skip=0, keys=None, exclude_keys=(), include=())
         asked = self.before_find(bare, principal)
         if asked.limit is None:
-            asked = attrs.evolve(asked, limit=_ALL)
-        found = self._found(asked, principal, None)
+            asked = attrs.evolve(asked, limit=_ALL if most is None else most)
+        found = self._found(self._answered(asked, principal, most), principal, None)
         if key is not None:
             return [wire_value(fields_of(obj), key) for obj in found]
         return [Pointer(query.class_name, obj.object_id) for obj in found if obj.object_id is not None]

@@ -8,7 +8,7 @@ could be told whose write is on the disk already (parse_server.md C2).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, final
 
@@ -23,7 +23,7 @@ from parsekit.cloud import (
     SubscribeRequest,
 )
 from parsekit.cloud.requests import ORIGIN, Caller
-from parsekit.cloud.webhooks import Webhook, body_of
+from parsekit.cloud.webhooks import Webhook, body_of, json_of, query_of
 from parsekit.codec import JSON, decode_operation
 from parsekit.engine.effects import DELETED
 from parsekit.engine.pointers import plain_operations
@@ -32,7 +32,7 @@ from parsekit.errors import ParsekitError
 from parsekit.livequery.events import Event
 from parsekit.object import PFObject
 from parsekit.object_state import NO_FIELDS, ResultContext, ResultShape
-from parsekit.operations import OperationSet
+from parsekit.operations import OperationSet, Set
 from parsekit.query.builder import PFQuery
 from parsekit.query.state import QueryState
 from parsekit.values import MISSING, Value
@@ -65,6 +65,8 @@ class EngineHooks:
         self._engine = engine
         self.cloud = cloud
         self.log = ScriptLog(engine.options.clock)
+        self.inspect: Callable[[JSON], None] = _nothing
+        """What refuses values that a hook may not put into an object, as a server that has forbidden keywords does."""
 
     def caller(self, principal: Principal) -> Caller:
         """The caller as cloud code sees it."""
@@ -100,8 +102,15 @@ class EngineHooks:
         before = write.operations
         changed = [key for key in after if key not in before or after[key] != before[key]]
         reverted = [key for key in before if key not in after]
+        self._inspect_changes(after, changed)
         write.hook_keys = tuple(changed + reverted)
         write.operations = after
+
+    def _inspect_changes(self, operations: OperationSet, keys: list[str]) -> None:
+        for key in keys:
+            operation = operations[key]
+            if isinstance(operation, Set):
+                self.inspect({key: json_of(operation.value)})
 
     def after_save(self, write: Write) -> None:
         """Have the hook called after the commit."""
@@ -205,6 +214,8 @@ class EngineHooks:
         )
         with self._engine.acting_as(principal):
             returned = self.cloud.run("beforeSubscribe", state.class_name, request)
+        if self.is_remote("beforeSubscribe", state.class_name):
+            returned = query_of(returned, state.class_name)
         chosen = returned if isinstance(returned, PFQuery) else request.query
         return query.state() if chosen is None else chosen.state()
 
@@ -255,6 +266,10 @@ class EngineHooks:
             return self.cloud.call_function(name, request)
 
 
+def _nothing(_value: JSON) -> None:
+    """An engine that nobody serves forbids no values."""
+
+
 def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:
     """What a webhook makes of the object that it was sent: the whole of it is set (HooksController)."""
     operations = OperationSet()
@@ -265,10 +280,18 @@ def _operations_of(entry: Mapping[str, JSON]) -> OperationSet:
 
 
 def _added(returned: Any, obj: PFObject) -> dict[str, Value]:
-    """What an after-save hook adds to the answer: what a webhook answers, what else the hook has set on its object."""
+    """What an after-save hook adds to the answer: what a webhook answers, what else the hook has set on its object.
+
+    Of a whole object, as its ``__type`` tells one, that is what is not as saved.
+    """
     if isinstance(returned, dict):
+        saved = obj.to_fields_json() if returned.get("__type") == "Object" else {}
         return {
-            key: value for key, value in returned.items() if key != "className" and not _is_relation(value)
+            key: value
+            for key, value in returned.items()
+            if key not in ("className", "__type")
+            and not _is_relation(value)
+            and value != saved.get(key, MISSING)
         }
     changed = returned if isinstance(returned, PFObject) else obj
     state = changed.local_state

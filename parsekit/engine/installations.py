@@ -75,9 +75,11 @@ class InstallationRules:
         self._engine = engine
 
     def redirect(
-        self, operations: OperationSet, view: PrincipalView, object_id: str | None
+        self, operations: OperationSet, view: PrincipalView, object_id: str | None, *, named: bool = False
     ) -> tuple[str | None, OperationSet]:
         """The object to update (``None``: make a new one) and the operations. Inside ``Store.write()``.
+
+        ``named`` tells that the save brings the objectId among its fields, which takes the device token from others.
 
         Raises:
             ParseError: 132, 135, 136, the device is not told clearly; 101, there is no such object.
@@ -86,8 +88,8 @@ class InstallationRules:
         sent = _sent(operations, view.principal)
         creating = object_id is None
         # SAFETY: a master may make the object of a device that it does not name.
-        named = sent.device_token or sent.own or view.principal.installation_id
-        if creating and not named and not view.principal.bypasses_permissions:
+        tells_device = sent.device_token or sent.own or view.principal.installation_id
+        if creating and not tells_device and not view.principal.bypasses_permissions:
             raise parse_error(
                 135, "at least one ID field (deviceToken, installationId) must be specified in this operation"
             )
@@ -100,11 +102,11 @@ class InstallationRules:
         if sent.installation_id is not None:
             known = self._find("installationId", sent.installation_id)
             match = known[-1] if known else match
-        if not (named or sent.device_type):
+        if not (tells_device or sent.device_type):
             return object_id, operations
         if creating and not sent.typed and match is None:
             raise parse_error(135, "deviceType must be specified in this operation")
-        target = self._target(sent, match, by_token, view)
+        target = self._target(sent, match, by_token, view, named=named)
         return target, operations
 
     def _checked(self, object_id: str, sent: _Sent) -> Any:
@@ -122,9 +124,11 @@ class InstallationRules:
             raise parse_error(136, "deviceType may not be changed in this operation")
         return stored
 
-    def _target(self, sent: _Sent, match: Any, by_token: list[Any], view: PrincipalView) -> str | None:
+    def _target(
+        self, sent: _Sent, match: Any, by_token: list[Any], view: PrincipalView, *, named: bool
+    ) -> str | None:
         if match is not None:
-            return self._merged(sent, match, by_token, view)
+            return self._merged(sent, match, by_token, view, named=named)
         if not by_token:
             return None
         if len(by_token) == 1 and not (by_token[0].get("installationId") and sent.installation_id):
@@ -136,11 +140,16 @@ class InstallationRules:
         self._clear(sent, Constraint("installationId", "$ne", sent.installation_id), view)
         return None
 
-    def _merged(self, sent: _Sent, match: Any, by_token: list[Any], view: PrincipalView) -> str:
+    def _merged(
+        self, sent: _Sent, match: Any, by_token: list[Any], view: PrincipalView, *, named: bool
+    ) -> str:
         if len(by_token) == 1 and not by_token[0].get("installationId"):
             return self._survivor(match, by_token[0], view)
-        if sent.device_token and match.get("deviceToken") != sent.device_token and sent.own:
-            self._clear(sent, Constraint("installationId", "$ne", sent.own), view)
+        if sent.device_token and match.get("deviceToken") != sent.device_token:
+            if sent.own:
+                self._clear(sent, Constraint("installationId", "$ne", sent.own), view)
+            elif named:
+                self._clear(sent, Constraint("objectId", "$ne", str(match.object_id)), view)
         return str(match.object_id)
 
     def _survivor(self, match: Any, nameless: Any, view: PrincipalView) -> str:
@@ -172,7 +181,9 @@ class InstallationRules:
                     if options.duplicate_device_token_action == "delete":
                         engine.writes.purge(connection, _CLASS, str(obj.object_id), view)
                     else:
-                        engine.writes.update_plainly(connection, _CLASS, str(obj.object_id), operations, view)
+                        engine.writes.update_plainly(
+                            connection, _CLASS, str(obj.object_id), operations, view, hooked=False
+                        )
                 except (ObjectNotFoundError, OperationForbiddenError):
                     continue  # what the sender may not write stays, where that is asked for
 

@@ -74,10 +74,10 @@ class Push:
         if adapter is None:
             raise parse_error(115, "Missing push configuration")
         body = self._checked(dict(given))
-        asked = decode_query("_Installation", {"where": dict(where)}).state.where
         status = self._begin(body, where)
-        targets = And((asked, Constraint("deviceToken", "$exists", True)))
         try:
+            asked = decode_query("_Installation", {"where": dict(where)}).state.where
+            targets = And((asked, Constraint("deviceToken", "$exists", True)))
             self._update_badges(body, targets)
             self._note_audience(body)
             results = [result for page in self._pages(targets) for result in adapter.send(body, page)]
@@ -160,7 +160,12 @@ class Push:
         with self._engine.store.write() as connection:
             for obj in self._engine.reads.find(state, master, None):
                 self._engine.writes.update_plainly(
-                    connection, "_Installation", str(obj.object_id), operations, self._engine.view(master)
+                    connection,
+                    "_Installation",
+                    str(obj.object_id),
+                    operations,
+                    self._engine.view(master),
+                    hooked=False,
                 )
         self._engine.after_commit()
 

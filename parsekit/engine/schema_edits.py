@@ -179,7 +179,7 @@ def _altered(old: ClassSchema, entries: Mapping[str, JSON]) -> ClassSchema:
             raise SchemaOperationError(f"Field {key} exists, cannot update.")
         if known is None and key in deleted:
             raise SchemaOperationError(f"Field {key} does not exist, cannot delete.")
-    added = _new_fields(old.name, given, old.fields)
+    added = _new_fields(old.name, given, old.without_fields(deleted).fields)
     for key in deleted:
         if key in default_fields(old.name):
             raise parse_error(136, f"field {key} cannot be changed")

@@ -301,7 +301,8 @@ class WritePath:
         """
         redirect = self.redirects.get(class_name)
         if redirect is not None:
-            target, operations = redirect.redirect(operations, view, object_id)
+            named = new_id == object_id
+            target, operations = redirect.redirect(operations, view, object_id, named=named)
             object_id = target or object_id
         return self.update_plainly(
             connection, class_name, object_id, operations, view, new_id=new_id, context=context
@@ -317,8 +318,10 @@ class WritePath:
         *,
         new_id: str | None = None,
         context: Mapping[str, Value] = NO_CONTEXT,
+        hooked: bool = True,
     ) -> Write:
-        """Update this very object, whatever the rules of its class make of it."""
+        """Update this very object, whatever the rules of its class make of it; hooks hear of it if ``hooked``."""
+        hooks = self.hooks if hooked else None
         now = self._clock()
         try:
             layout, old = self._for_update(connection, class_name, object_id, view, "update")
@@ -333,8 +336,8 @@ class WritePath:
         rules = self._rules.get(class_name)
         if rules is not None:
             rules.before_schema(write, connection)
-        if self.hooks is not None:
-            self.hooks.before_save(write)
+        if hooks is not None:
+            hooks.before_save(write)
         layout = self._take(connection, write)
         still_required(write, layout.schema)
         check_values(write, layout.schema)
@@ -348,8 +351,8 @@ class WritePath:
         if rules is not None:
             rules.after_write(write, connection)
         write.written = True
-        if self.hooks is not None:
-            self.hooks.after_save(write)
+        if hooks is not None:
+            hooks.after_save(write)
         return write
 
     def _put(self, connection: Connection, write: Write, layout: ClassLayout, old: StoredObject) -> None:

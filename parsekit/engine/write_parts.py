@@ -130,9 +130,12 @@ class Redirecting(Protocol):
     """Rules of a class that say which object a write means."""
 
     def redirect(
-        self, operations: OperationSet, view: PrincipalView, object_id: str | None
+        self, operations: OperationSet, view: PrincipalView, object_id: str | None, *, named: bool = False
     ) -> tuple[str | None, OperationSet]:
-        """The object to update, ``None`` for a new one, and the operations; ``object_id`` is the one asked for."""
+        """The object to update, ``None`` for a new one, and the operations.
+
+        ``object_id`` is the one asked for; ``named`` tells that it is among the fields too.
+        """
 
 
 class WriteHooks(Protocol):

@@ -20,7 +20,7 @@ from parsekit.query.state import QueryState
 from parsekit.query.where import FindRequest, QueryLimits, decode_query, decode_url_parameters
 from parsekit.query.where.arguments import truthy
 from parsekit.server.files import file_url
-from parsekit.server.limits import check_include, limited, query_limits
+from parsekit.server.limits import check_include, limited, limited_inside, query_limits
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
@@ -49,7 +49,7 @@ def find(call: Call, class_name: str) -> Response:
     check_include(call, asked.state)
     if asked.explain is not None and not call.principal.bypasses_permissions:
         raise InvalidQueryError("Using the explain query parameter requires the master key")
-    state, redirected = _redirected(call, limited(call, asked.state))
+    state, redirected = _redirected(call, limited_inside(call, limited(call, asked.state)))
     if asked.explain is not None and asked.explain is not False:
         return _explained(call, state, asked.explain)
     if state.limit != 0 and not redirected:

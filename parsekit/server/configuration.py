@@ -62,6 +62,8 @@ _IDLE: Final = frozenset(
 nothing to be told."""
 
 _PREFIX: Final = "PARSE_SERVER_"
+_SUITES: Final = "PARSE_SERVER_TEST_"
+"""Variables of Parse Server's own test suite, which may well be set where that starts a server."""
 _VARIABLES: Final = {
     "appId": "PARSE_SERVER_APPLICATION_ID",
     "auth": "PARSE_SERVER_AUTH_PROVIDERS",
@@ -166,7 +168,7 @@ def option_names() -> list[str]:
 
 
 def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Configuration:
-    """The configuration that options under Parse Server's names make; what is not given is as in Parse Server.
+    """The configuration that options under Parse Server's names make; what is not given or null is as in Parse Server.
 
     Raises:
         OptionError: what Parse Server refuses, the first of it in its words; else unknown options, values that an
@@ -179,7 +181,12 @@ def configuration(options: Mapping[str, JSON], *, place: str = "options") -> Con
     server: dict[str, JSON] = {}
     auth: dict[str, Any] = {}
     engine: dict[str, Any] = {}
-    for name, value in _with_sensitive({**_DEFAULTS, **options}).items():
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("expireInactiveSessions") is False:
+        given.pop(
+            "sessionLength", None
+        )  # sessions last for ever, and Parse Server does not look how long otherwise
+    for name, value in _with_sensitive({**_DEFAULTS, **given}).items():
         where = f"{place}.{name}"
         if name in _SERVER_NAMES:
             server[name] = _size(where, value, problems) if name == "maxUploadSize" else value
@@ -242,7 +249,7 @@ def from_environment(variables: Mapping[str, str]) -> dict[str, JSON]:
         name = names.get(variable)
         if name is not None:
             found[name] = _meant(name, text)
-        elif variable.startswith(_PREFIX):
+        elif variable.startswith(_PREFIX) and not variable.startswith(_SUITES):
             hint = did_you_mean(variable, names)
             problems.append(f"environment variable {variable}: there is no such option{hint}")
     if problems:

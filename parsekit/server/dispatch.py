@@ -41,6 +41,7 @@ from parsekit.server.limits import RateLimits, check_route
 from parsekit.server.options import ServerOptions
 from parsekit.server.requests import Call, Request, Response
 from parsekit.server.routing import Found, Route, Router
+from parsekit.server.scanning import check_keywords
 
 __all__ = ["Dispatcher", "route_table"]
 
@@ -69,6 +70,7 @@ class Dispatcher:
         self.options = options
         engine.webhooks.serve(options.webhook_key)
         self._reads = JsonReads(engine, partial(files.file_url, options))
+        engine.hooks.inspect = lambda value: check_keywords(value, options.request_keyword_denylist)
         self._rates = RateLimits(options.rate_limit, options.app_id)
         self.router = route_table(self._route_in_batch)
 
@@ -180,7 +182,8 @@ class Dispatcher:
             check_route(call)
         if self.engine.cloud.is_unused:
             return found.route(call)
-        token = ORIGIN.set(Origin(call.headers, call.client_host, dict(call.context)))
+        origin = Origin(call.headers, call.client_host, dict(call.context), call.installation_id)
+        token = ORIGIN.set(origin)
         try:
             return found.route(call)
         finally:

@@ -40,7 +40,8 @@ def _job(call: Call) -> Response:
 
 
 def _params(call: Call) -> dict[str, Any]:
-    return {key: _decoded(value) for key, value in call.asked.items()}
+    """The parameters: the body's, over them those of the query string, which are text (FunctionsRouter)."""
+    return {**{key: _decoded(value) for key, value in call.body.items()}, **call.query}
 
 
 def _decoded(value: JSON) -> Any:

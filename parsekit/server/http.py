@@ -9,11 +9,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl
 
 from parsekit.codec import JSON, dumps
 from parsekit.server.faults import HttpError
 from parsekit.server.options import ServerOptions
+from parsekit.server.query_string import read_parameters
 from parsekit.server.requests import Request, Response
 
 __all__ = [
@@ -97,7 +97,7 @@ async def read_request(scope: Scope, receive: Receive, path: str, options: Serve
     if body and encoding is not None and encoding != "identity":
         body = _inflated(body, encoding, options.max_upload_size)
     query = scope.get("query_string", b"")
-    params = _parameters(query.decode("latin-1")) if query else {}
+    params = read_parameters(query.decode("latin-1")) if query else {}
     method = "GET" if scope["method"] == "HEAD" else scope["method"]
     return Request(method, path, params, body, headers, _client_host(scope, headers, options))
 
@@ -108,19 +108,6 @@ def _client_host(scope: Scope, headers: dict[str, str], options: ServerOptions) 
         return forwarded.partition(",")[0].strip()
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _parameters(query: str) -> dict[str, str]:
-    """The parameters of a query string; one that is given several times is a list, as in Express."""
-    params: dict[str, str] = {}
-    several: dict[str, list[str]] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
-        if name in params:
-            several.setdefault(name, [params[name]]).append(value)
-        else:
-            params[name] = value
-    params.update({name: dumps(values) for name, values in several.items()})
-    return params
 
 
 def _inflated(body: bytes, encoding: str, most_bytes: int) -> bytes:

@@ -22,7 +22,7 @@ from parsekit.server.faults import HttpError
 from parsekit.server.options import RateLimit, RequestComplexity
 from parsekit.server.requests import Call
 
-__all__ = ["RateLimits", "check_include", "check_route", "limited", "query_limits"]
+__all__ = ["RateLimits", "check_include", "check_route", "limited", "limited_inside", "query_limits"]
 
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_COUNTS: Final = 100_000
@@ -52,6 +52,15 @@ def _query_limits(asked: RequestComplexity) -> QueryLimits:
         subquery_depth=_DEFAULTS.subquery_depth if asked.subquery_depth < 0 else asked.subquery_depth,
         allow_regex=asked.allow_regex,
     )
+
+
+def limited_inside(call: Call, state: QueryState) -> QueryState:
+    """The query with its sub-queries held to ``subqueryLimit`` results each."""
+    most = call.options.request_complexity.subquery_limit
+    # SAFETY: as in query_limits.
+    if most < 0 or call.principal.bypasses_permissions:
+        return state
+    return call.engine.finds.limited(state, call.principal, most)
 
 
 def check_include(call: Call, state: QueryState) -> None:

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 from parsekit import attrs
-from parsekit.codec import JSON
-from parsekit.errors import EngineError
+from parsekit.codec import JSON, loads
+from parsekit.errors import EngineError, InvalidJsonError
 from parsekit.server.addresses import check_networks
 
 __all__ = [
@@ -56,6 +56,24 @@ def _named(option: str) -> dict[str, Any]:
 
 def _networks(_owner: object, attribute: attrs.Attribute[Any], value: tuple[str, ...]) -> None:
     check_networks(attribute.name, value)
+
+
+def _keywords(place: str, value: JSON, problems: list[str]) -> Any:
+    """The items of ``requestKeywordDenylist``: ``{"key", "value"}``, or a text that no key may hold.
+
+    In an environment variable the list is text.
+    """
+    try:
+        items = loads(value) if isinstance(value, str) else value
+    except InvalidJsonError:
+        items = None
+    if not isinstance(items, list):
+        problems.append(f"{place}: expected a list")
+        return ()
+    for number, item in enumerate(items):
+        if not isinstance(item, Mapping | str):
+            problems.append(f"{place}[{number}]: expected an object or text")
+    return tuple(items)
 
 
 def _patterns(_owner: object, attribute: attrs.Attribute[Any], value: tuple[str, ...] | None) -> None:
@@ -133,6 +151,10 @@ class LiveQueryServerOptions:
     """
 
     key_pairs: Mapping[str, str] | None = attrs.field(default=None, repr=False)
+    cache_timeout: float | None = None
+    """How long Parse Server keeps a session it has read; here each is read anew."""
+    websocket_timeout: float | None = None
+    """How often Parse Server pings a client, in milliseconds; here the server of the sockets has a time of its own."""
 
 
 @final
@@ -146,6 +168,7 @@ class RequestComplexity:
     include_depth: int = -1
     include_count: int = -1
     subquery_depth: int = -1
+    subquery_limit: int = -1
     query_depth: int = -1
     batch_request_limit: int = -1
     allow_regex: bool = True
@@ -226,7 +249,9 @@ class ServerOptions:
     pages: PagesOptions = attrs.field(factory=PagesOptions)
     live_query: LiveQueryOptions = attrs.field(factory=LiveQueryOptions)
     live_query_server_options: LiveQueryServerOptions = attrs.field(factory=LiveQueryServerOptions)
-    request_keyword_denylist: tuple[Mapping[str, JSON], ...] = _DENYLIST
+    request_keyword_denylist: tuple[Mapping[str, JSON] | str, ...] = attrs.field(
+        default=_DENYLIST, metadata={"read": _keywords}
+    )
     request_complexity: RequestComplexity = attrs.field(factory=RequestComplexity)
     rate_limit: tuple[RateLimit, ...] = ()
     security: SecurityOptions = attrs.field(factory=SecurityOptions)

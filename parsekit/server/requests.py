@@ -83,8 +83,9 @@ class Call:
     headers: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     data: bytes = attrs.field(default=b"", repr=False)
     text: bytes = attrs.field(default=b"", repr=False)
-    query: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
     client_host: str = "127.0.0.1"
+    query: Mapping[str, str] = attrs.field(default=_NONE, repr=False)
+    """The parameters of the query string as they came."""
 
     @property
     def asked(self) -> dict[str, JSON]:

@@ -18,11 +18,11 @@ _MISSING: Final = object()
 _WORD: Final = re.compile("[A-Za-z0-9_]+")
 
 
-def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...], text: bytes = b"") -> None:
+def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON] | str, ...], text: bytes = b"") -> None:
     """Refuse data in which a denied key, value or pair of both occurs at any depth.
 
-    Texts of the list are regular expressions that are found anywhere in a key or a value. ``text`` is the JSON that
-    the data was read from, where there is one.
+    Texts of the list are regular expressions that are found anywhere in a key or a value; a text instead of a pair is
+    meant for keys. ``text`` is the JSON that the data was read from, where there is one.
 
     Raises:
         KeyNameError: 105.
@@ -42,8 +42,10 @@ def check_keywords(data: JSON, denied: tuple[Mapping[str, JSON], ...], text: byt
                 raise KeyNameError(f"Prohibited keyword in request data: {name}.")
 
 
-def _spelling(keyword: Mapping[str, JSON]) -> tuple[str, str] | str:
-    """What stands for an entry of the list in a cache, the common one without becoming JSON."""
+def _spelling(keyword: Mapping[str, JSON] | str) -> tuple[str, str] | str:
+    """What stands for an entry of the list in a cache, the common ones without becoming JSON."""
+    if isinstance(keyword, str):
+        return ("", keyword)
     if len(keyword) == 1 and isinstance(key := keyword.get("key"), str):
         return ("key", key)
     return dumps(dict(keyword))
@@ -66,9 +68,7 @@ def _wanted(denied: tuple[tuple[str, str] | str, ...]) -> _Wanted:
     found = []
     words: list[str] | None = []
     for spelling in denied:
-        keyword = loads(spelling) if isinstance(spelling, str) else dict([spelling])
-        text = spelling if isinstance(spelling, str) else dumps(keyword)
-        assert isinstance(keyword, dict)
+        keyword, text = _keyword(spelling)
         key, value = (_pattern(keyword.get(name, _MISSING)) for name in ("key", "value"))
         if key is _MISSING and value is _MISSING:
             continue
@@ -78,6 +78,16 @@ def _wanted(denied: tuple[tuple[str, str] | str, ...]) -> _Wanted:
         is_word = isinstance(word, str) and _WORD.fullmatch(word) is not None and not word.isdigit()
         words = [*words, str(word)] if is_word and words is not None else None
     return _Wanted(tuple(found), None if not words else re.compile("|".join(words).encode()))
+
+
+def _keyword(spelling: tuple[str, str] | str) -> tuple[dict[str, JSON], str]:
+    """An entry of the list by its spelling, and its name."""
+    if isinstance(spelling, str):
+        stated = loads(spelling)
+        assert isinstance(stated, dict)
+        return stated, spelling
+    name, word = spelling
+    return {"key": word}, dumps({name: word} if name else word)
 
 
 def _pattern(item: object) -> object:

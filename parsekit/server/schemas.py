@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from parsekit.acl.clp import render_permissions
@@ -71,7 +72,21 @@ def _update(call: Call) -> Response:
     name = _class_name(call) or ""
     permissions = body.get("classLevelPermissions", MISSING)
     changed = call.engine.schema_edits.alter(name, body.get("fields"), permissions, body.get("indexes"))
-    return Response(200, _rendered(changed))
+    entry = _rendered(changed)
+    _add_protected(entry, call.engine.options.protection.fields.get(changed.name, {}))
+    return Response(200, entry)
+
+
+def _add_protected(entry: dict[str, JSON], groups: Mapping[str, Iterable[str]]) -> None:
+    """Show among a class's protected fields those that the server's option protects, as an update does."""
+    permissions = entry["classLevelPermissions"]
+    assert isinstance(permissions, dict)
+    stated = permissions.get("protectedFields")
+    shown: dict[str, JSON] = dict(stated) if isinstance(stated, dict) else {}
+    for group, keys in groups.items():
+        known = shown.get(group)
+        shown[group] = list(dict.fromkeys([*(known if isinstance(known, list) else ()), *keys]))
+    entry["classLevelPermissions"] = {**permissions, "protectedFields": shown}
 
 
 def _delete(call: Call) -> Response:

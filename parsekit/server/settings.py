@@ -10,6 +10,7 @@ from parsekit.server.classes import add_urls
 from parsekit.server.guards import require_writing_master
 from parsekit.server.requests import Call, Response
 from parsekit.server.routing import Router
+from parsekit.server.scanning import check_keywords
 
 __all__ = ["ROUTES"]
 
@@ -29,6 +30,7 @@ def _update(call: Call) -> Response:
     params, master_only = (call.body.get(key) or {} for key in ("params", "masterKeyOnly"))
     if not isinstance(params, dict) or not isinstance(master_only, dict):
         raise InvalidJsonError("params and masterKeyOnly are objects")
+    check_keywords(params, call.options.request_keyword_denylist)
     only = {key: value is True for key, value in master_only.items()}
     call.engine.config.update(params, call.principal, master_only=only, context=call.context)
     return Response(200, {"result": True})

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
@@ -27,6 +27,7 @@ from parsekit import attrs
 from parsekit.auth.adapters import AuthAdapter, AuthData, AuthOutcome, AuthStep
 from parsekit.auth.options import PasswordCost
 from parsekit.codec import JSON, loads
+from parsekit.engine.push import PushResult
 from parsekit.errors import EngineError, InvalidJsonError, InvalidQueryError, ObjectNotFoundError, ParseError
 from parsekit.livequery.conditions import matches_live
 from parsekit.server.app import App
@@ -47,6 +48,7 @@ _MARK: Final = "test mode"
 _PREFIX: Final = "/__"
 _WAIT_S: Final = 2.0
 _FIXED: Final = "mountPath"
+_PUSH: Final = "push"
 _DEFAULTS: Final[Mapping[str, JSON]] = {
     "allowClientClassCreation": True,
     "allowCustomObjectId": True,
@@ -54,6 +56,7 @@ _DEFAULTS: Final[Mapping[str, JSON]] = {
     "liveQueryServerOptions": {
         "keyPairs": {}
     },  # as Parse Server: a live query is nobody's, whatever keys come
+    _PUSH: {},
 }
 
 _COST: Final = PasswordCost(time_cost=1, memory_kib=64, parallelism=1, scrypt_log_n=4)
@@ -103,6 +106,22 @@ class ProfileAdapter(AuthAdapter):
         return None
 
 
+@final
+class ProfilePush:
+    """Takes every push, and says that it reached every device."""
+
+    def send(
+        self,
+        body: Mapping[str, JSON],  # noqa: ARG002
+        installations: Sequence[Mapping[str, JSON]],
+    ) -> list[PushResult]:
+        """One result a device."""
+        return [
+            PushResult(str(device.get("deviceType")), str(device.get("deviceToken")), transmitted=True)
+            for device in installations
+        ]
+
+
 _PROFILE: Final[Mapping[str, AuthAdapter]] = {
     "facebook": ProfileAdapter("8675309", "jenny", whole=False),
     "myoauth": ProfileAdapter("12345", "12345", whole=True),
@@ -128,7 +147,7 @@ class TestMode:
         self._replacing = threading.Lock()
         self._aside = ThreadPoolExecutor(1, thread_name_prefix="parsekit-test-mode")
         self._next: Future[Service] | None = None
-        settings = configuration(self._given)
+        settings = self._read(self._given)
         if not self._in_memory and Path(self._path).exists():
             self._check_made_here()
             self._remove()
@@ -149,8 +168,19 @@ class TestMode:
     def _open_ahead(self) -> None:
         """Have the next empty application ready before it is asked for."""
         if self._in_memory:
-            settings = configuration(self._given)
+            settings = self._read(self._given)
             self._next = self._aside.submit(self._service, settings)
+
+    def _read(self, options: Mapping[str, JSON]) -> Configuration:
+        """The configuration, with ``push`` as test mode has it: ``null`` for nobody who sends."""
+        rest = {name: value for name, value in options.items() if name != _PUSH}
+        settings = configuration(rest)
+        given = options.get(_PUSH)
+        if given is None:
+            return settings
+        if not isinstance(given, Mapping):
+            raise OptionError([f"options.{_PUSH}: expected an object, or null for no pushes"])
+        return attrs.evolve(settings, engine={**settings.engine, "push": ProfilePush()})
 
     def _service(self, settings: Configuration) -> Service:
         return Service(self._opened(settings), settings.server)
@@ -204,7 +234,7 @@ class TestMode:
         options = body.get("options", {})
         if not isinstance(options, Mapping):
             raise OptionError(["options: expected an object"])
-        settings = configuration({**self._given, **options})
+        settings = self._read({**self._given, **options})
         if settings.server.mount != self.app.service.options.mount:
             raise OptionError([f"options.{_FIXED}: the server's address cannot be changed while it runs"])
         return settings
@@ -221,7 +251,7 @@ class TestMode:
                 old.wait_idle(_WAIT_S)
                 old.engine.close()
                 self._remove()
-                self.app.put(self._service(settings or configuration(self._given)))
+                self.app.put(self._service(settings or self._read(self._given)))
         return Response(200, {})
 
     def _ready(self) -> Service:

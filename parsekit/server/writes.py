@@ -71,7 +71,15 @@ def read_body(call: Call, class_name: str, *, creating: bool) -> WriteBody:
         operations.perform(key, _operation(schema, class_name, key, entry))
     if creating and schema is not None and None in fields.values():
         _check_nulls(schema, fields)
-    return WriteBody(operations, object_id, times.get("createdAt"), times.get("updatedAt"))
+    created = times.get("createdAt")
+    return WriteBody(operations, object_id, created, times.get("updatedAt") if created else None)
+
+
+def _named(entry: JSON) -> JSON:
+    """An entry without the URL of a file: a file is known by its name, and where that is the server says."""
+    if isinstance(entry, dict) and entry.get("__type") == "File":
+        return {key: value for key, value in entry.items() if key != "url"}
+    return entry
 
 
 def _operation(schema: ClassSchema | None, class_name: str, key: str, entry: JSON) -> Operation:
@@ -87,7 +95,7 @@ def _operation(schema: ClassSchema | None, class_name: str, key: str, entry: JSO
         # What is no ACL grants nothing, what JavaScript takes as false is none (transformObjectACL).
         return Set({} if truthy(entry) else None)
     try:
-        return decode_operation(entry)
+        return decode_operation(_named(entry))
     except (InvalidJsonError, InternalServerError):
         asked = _asked_type(entry)
         if schema is not None and asked is not None and (field := schema.fields.get(key)) is not None:

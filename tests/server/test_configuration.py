@@ -152,6 +152,13 @@ def test_what_parse_lets_pass_is_let_pass() -> None:
     assert found.engine["auth"].account_lockout.threshold == 3
 
 
+def test_sessions_that_last_for_ever_have_no_length() -> None:
+    found = configuration({**KEYS, "expireInactiveSessions": False, "sessionLength": "-33"})
+    assert found.engine["auth"].expire_inactive_sessions is False
+    with pytest.raises(OptionError, match="greater than 0"):
+        configuration({**KEYS, "sessionLength": "-33"})
+
+
 def test_no_message_shows_a_key() -> None:
     with pytest.raises(OptionError) as caught:
         configuration({"appId": "A", "masterKey": 12345, "restAPIKey": ["secret"], "nope": "secret"})
@@ -172,6 +179,7 @@ def test_the_environment_is_read_by_parse_servers_variables() -> None:
             "PARSE_SERVER_ENABLE_ANON_USERS": "0",
             "PARSE_SERVER_LIVE_QUERY": '{"classNames": ["Deal"]}',
             "PARSE_PUBLIC_SERVER_URL": "https://example.com/parse",
+            "PARSE_SERVER_TEST_DB": "mongo",
             "HOME": "/",
         }
     )

@@ -101,6 +101,9 @@ class TestKeys:
         maintenance = {"x-parse-application-id": "app", "x-parse-maintenance-key": "x"}
         assert call("POST", "/classes/A", body, headers=maintenance).body["createdAt"].startswith("2020-")
         assert not call("POST", "/classes/A", body, headers=MASTER).body["createdAt"].startswith("2020-")
+        alone = {"updatedAt": body["createdAt"]}
+        made = call("POST", "/classes/A", alone, headers=maintenance).body["objectId"]
+        assert not call("GET", f"/classes/A/{made}").body["updatedAt"].startswith("2020-")
 
 
 class TestClasses:
@@ -134,6 +137,12 @@ class TestClasses:
     def test_files_get_their_urls(self, call: Caller) -> None:
         made = call("POST", "/classes/A", {"f": {"__type": "File", "name": "a b.txt"}}).body["objectId"]
         assert call("GET", f"/classes/A/{made}").body["f"]["url"] == "/parse/files/app/a%20b.txt"
+
+    def test_a_client_does_not_say_where_a_file_is(self, call: Caller) -> None:
+        file = {"__type": "File", "name": "a.txt", "url": "http://elsewhere.example/a.txt"}
+        made = call("POST", "/classes/A", {"f": file}).body["objectId"]
+        call("PUT", f"/classes/A/{made}", {"f": file})
+        assert call("GET", f"/classes/A/{made}").body["f"]["url"] == "/parse/files/app/a.txt"
 
     @pytest.mark.parametrize("text", [b"{bad", b'"text"', b"null", b"5"])
     def test_bodies_that_are_no_objects(self, call: Caller, text: bytes) -> None:

@@ -125,6 +125,15 @@ class TestUpdates:
         assert answer == (136, "deviceToken may not be changed in this operation")
         assert call.error("PUT", "/installations/none", {"deviceToken": "x"})[0] == 101
 
+    def test_a_save_that_names_its_object_takes_the_token_from_others(self, call: Caller) -> None:
+        first = _save(call, installationId=ID, deviceToken=TOKEN, deviceType="android").body["objectId"]
+        second = _save(call, installationId=OTHER, deviceType="android").body["objectId"]
+        call("PUT", f"/installations/{second}", {"deviceToken": TOKEN})
+        assert {row["objectId"] for row in _all(call)} == {first, second}
+        call("PUT", f"/installations/{second}", {"deviceToken": {"__op": "Delete"}})
+        call("PUT", f"/installations/{second}", {"objectId": second, "deviceToken": TOKEN})
+        assert [row["objectId"] for row in _all(call)] == [second]
+
     def test_who_may_what(self, call: Caller) -> None:
         made = _save(call, installationId=ID, deviceType="ios").body["objectId"]
         assert call("GET", "/installations").body["code"] == 119

@@ -240,3 +240,24 @@ class TestOptions:
         with parsekit.open(**configuration(given).engine) as engine:
             call = Caller(engine, ServerOptions(app_id="app", master_key="m", rest_key="r"))
             assert len(call("POST", "/classes/A", {}).body["objectId"]) == 16
+
+
+def test_a_sub_query_is_held_to_its_limit() -> None:
+    with server(request_complexity=RequestComplexity(subquery_limit=2), master_key_ips=("0.0.0.0/0",)) as few:
+        ids = [few("POST", "/classes/B", {"n": n}).body["objectId"] for n in range(4)]
+        for n, of in enumerate(ids):
+            pointer = {"__type": "Pointer", "className": "B", "objectId": of}
+            few("POST", "/classes/A", {"b": pointer, "n": n})
+
+        def found(where: dict[str, Any], headers: Any = CLIENT) -> list[int]:
+            rows = few("GET", "/classes/A", headers=headers, where=where).body["results"]
+            return sorted(row["n"] for row in rows)
+
+        every = {"where": {}, "className": "B"}
+        assert found({"b": {"$inQuery": every}}) == [0, 1]
+        assert found({"b": {"$notInQuery": every}}) == [2, 3]
+        assert found({"n": {"$select": {"query": every, "key": "n"}}}) == [0, 1]
+        assert found({"$or": [{"b": {"$inQuery": every}}, {"n": 3}]}) == [0, 1, 3]
+        nested = {"className": "A", "where": {"b": {"$inQuery": every}, "n": {"$gt": 0}}}
+        assert found({"n": {"$select": {"query": nested, "key": "n"}}}) == [1]
+        assert found({"b": {"$inQuery": every}}, MASTER) == [0, 1, 2, 3]

@@ -90,6 +90,14 @@ class TestPush:
         }
         assert len(noting.pages) == 3
 
+    def test_badges_are_no_hooks_affair(self, call: Caller) -> None:
+        @call.engine.cloud.before_save("_Installation")
+        @call.engine.cloud.after_save("_Installation")
+        def told(_request: object) -> None:
+            raise AssertionError("a push has changed an installation")
+
+        assert _push(call, where={"deviceToken": "t1"}, data={"badge": "Increment"})["status"] == "succeeded"
+
     def test_times(self, call: Caller, noting: Noting) -> None:
         _push(call, where={}, expiration_time="2026-02-01T00:00:00Z", push_time="2026-01-02T00:00:00Z")
         body, _ = noting.pages[0]

@@ -55,3 +55,26 @@ def test_a_class_name_is_text(call: Any, name: Any) -> None:
     answer = call("POST", "/schemas", {"className": name})
     assert isinstance(answer.body, dict)
     assert (answer.status, answer.body["code"]) == (400, 103)
+
+
+def test_a_class_may_give_up_its_geopoint_and_gain_another_in_one_request(call: Any) -> None:
+    shown(call("POST", "/schemas/Place", {"fields": {"a": {"type": "GeoPoint"}}}))
+    changes = {"b": {"type": "GeoPoint"}, "a": {"__op": "Delete"}}
+    fields = shown(call("PUT", "/schemas/Place", {"fields": changes}))["fields"]
+    assert ("a" in fields, fields["b"]) == (False, {"type": "GeoPoint"})
+    answer = call("PUT", "/schemas/Place", {"fields": {"c": {"type": "GeoPoint"}}})
+    assert isinstance(answer.body, dict)
+    assert answer.body["code"] == 111
+
+
+def test_that_a_field_is_not_required_is_shown_where_it_is_said(call: Any) -> None:
+    fields = {"a": {"type": "String", "required": False}, "b": {"type": "String"}}
+    assert shown(call("POST", "/schemas/Deal", {"fields": fields}))["fields"]["a"] == fields["a"]
+    found = shown(call("GET", "/schemas/Deal"))["fields"]
+    assert {key: found[key] for key in fields} == fields
+
+
+def test_an_update_shows_what_the_server_protects(call: Any) -> None:
+    changed = shown(call("PUT", "/schemas/_User", {"fields": {"nick": {"type": "String"}}}))
+    assert changed["classLevelPermissions"]["protectedFields"] == {"*": ["email"]}
+    assert shown(call("GET", "/schemas/_User"))["classLevelPermissions"]["protectedFields"] == {"*": []}

@@ -94,11 +94,9 @@ def test_options_hold_until_the_next_reset(call: Client) -> None:
         ({"mountPath": "/1"}, "cannot be changed"),
         ({"fileUpload": {"enableForPublic": 1}}, "fileUpload.enableForPublic must be a boolean value."),
         ({"emailAdapter": {"module": "x"}}, "webhook"),
+        ({"fileUpload": {"fileExtension": ["txt"]}}, 'did you mean "fileExtensions"'),
         ({"rateLimit": [{"requestPath": "*"}]}, "rateLimit.requestTimeWindow must be defined"),
-        (
-            {"passwordPolicy": {"maxPasswordHistory": 21}},
-            "maxPasswordHistory must be an integer ranging 0 - 20",
-        ),
+        ({"passwordPolicy": {"maxPasswordHistory": 21}}, "must be an integer ranging 0 - 20"),
         ([], "expected an object"),
     ],
 )

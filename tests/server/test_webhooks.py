@@ -155,6 +155,34 @@ class TestCalls:
         assert (first["triggerName"], first["master"], "original" in first) == ("beforeSave", False, False)
         assert (second["original"]["a"], second["object"]["a"]) == (1, 5)
 
+    def test_it_is_told_of_the_request(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._trigger(call, elsewhere, "beforeSave", lambda _: {})
+        self._function(call, elsewhere, lambda _: {})
+        for number in ("1", "2"):
+            sent = {**CLIENT, "x-parse-installation-id": number, "x-mine": number}
+            call("POST", "/classes/C", {"a": 1}, headers=sent)
+            call("POST", "/functions/f", {}, headers=sent)
+        assert [body["headers"]["x-mine"] for body in elsewhere.seen] == ["1", "1", "2", "2"]
+        assert [body["installationId"] for body in elsewhere.seen] == ["1", "1", "2", "2"]
+        assert {body["ip"] for body in elsewhere.seen} == {"127.0.0.1"}
+
+    def test_no_master_key_goes_there(self, call: Caller, elsewhere: Elsewhere) -> None:
+        self._function(call, elsewhere, lambda _: {})
+        call("POST", "/functions/f", {}, headers=MASTER)
+        assert "x-parse-application-id" in elsewhere.seen[0]["headers"]
+        assert "x-parse-master-key" not in elsewhere.seen[0]["headers"]
+
+    def test_what_it_makes_of_an_object_may_hold_no_forbidden_keyword(
+        self, call: Caller, elsewhere: Elsewhere
+    ) -> None:
+        polluted = {"constructor": {"prototype": {"a": 1}}}
+        self._trigger(
+            call, elsewhere, "beforeSave", lambda body: {"success": {**body["object"], "o": polluted}}
+        )
+        refusal = (105, 'Prohibited keyword in request data: {"key":"constructor"}.')
+        assert call.error("POST", "/classes/C", {"a": 1}) == refusal
+        assert call("GET", "/classes/C").body["results"] == []
+
     def test_a_webhook_may_save_through_the_same_server(self, call: Caller, elsewhere: Elsewhere) -> None:
         def saving(body: dict[str, Any]) -> Any:
             answer = call("POST", "/classes/Log", {"of": body["object"]["a"]})
@@ -191,6 +219,10 @@ class TestCalls:
         assert (made["a"], made["b"]) == (1, 2)
         assert "className" not in made
         assert "b" not in call("GET", f"/classes/C/{made['objectId']}").body  # it is told, not stored
+        elsewhere.answers["/afterSave"] = lambda body: {
+            "success": {**body["object"], "b": 2, "__type": "Object"}
+        }
+        assert call("POST", "/classes/C", {"a": 1}).body.keys() == {"objectId", "createdAt", "b"}
 
     def test_errors_keep_their_codes(self, call: Caller, elsewhere: Elsewhere) -> None:
         self._trigger(call, elsewhere, "beforeSave", lambda _: {"error": {"code": 999, "message": "no"}})
@@ -252,7 +284,13 @@ class TestCalls:
             lambda body: {"success": [{**item, "a": 9} for item in body["objects"]]},
         )
         assert [row["a"] for row in call("GET", "/classes/C").body["results"]] == [9]
-        self._trigger(call, elsewhere, "beforeFind", lambda _: {"error": "not today"})
+        elsewhere.answers["/afterFind"] = lambda _: {}
+        call("POST", "/classes/C", {"a": 2})
+        self._trigger(call, elsewhere, "beforeFind", lambda _: {"success": {"where": {"a": 2}, "keys": "a"}})
+        assert [row["a"] for row in call("GET", "/classes/C", where={"a": 1}).body["results"]] == [2]
+        elsewhere.answers["/beforeFind"] = lambda _: {"success": {"a": 2}}
+        assert [row["a"] for row in call("GET", "/classes/C", where={"a": 1}).body["results"]] == [1]
+        elsewhere.answers["/beforeFind"] = lambda _: {"error": "not today"}
         assert call.error("GET", "/classes/C", where={"a": 1}) == (141, "not today")
         assert elsewhere.seen[-1]["query"]["where"] == {"a": 1}
 
