@@ -73,7 +73,7 @@ class _Field:
         converter: Callable[[Any], Any] | None = None,
         validator: Any = (),
         repr: bool | Callable[[Any], str] = True,
-        eq: bool = True,
+        eq: bool | Callable[[Any], Any] = True,
         init: bool = True,
         kw_only: bool = False,
         metadata: dict[str, Any] | None = None,
@@ -251,14 +251,29 @@ def _positional(plan: _Plan) -> tuple[str, ...]:
     return tuple(item.name for item in plan.fields if item.init and not item.kw_only)
 
 
-def _compared(plan: _Plan) -> list[str]:
-    return [item.name for item in plan.fields if item.eq]
+def _compared(plan: _Plan) -> list[_Attribute]:
+    return [item for item in plan.fields if item.eq]
+
+
+def _read(item: _Attribute, of: str, names: dict[str, Any]) -> str:
+    """What stands for an attribute of the object ``of`` where objects are compared."""
+    if item.eq is True:
+        return f"{of}.{item.name}"
+    names[f"key_{item.name}"] = item.eq
+    return f"key_{item.name}({of}.{item.name})"
+
+
+def _counted(item: _Attribute, of: Any) -> Any:
+    value = getattr(of, item.name)
+    return item.eq(value) if callable(item.eq) else value
 
 
 def _eq(plan: _Plan) -> FunctionType:
-    tests = " and ".join(f"self.{name} == other.{name}" for name in _compared(plan)) or "True"
+    names: dict[str, Any] = {}
+    pairs = [(_read(item, "self", names), _read(item, "other", names)) for item in _compared(plan)]
+    tests = " and ".join(f"{mine} == {theirs}" for mine, theirs in pairs) or "True"
     lines = ["if other.__class__ is not self.__class__:", " return NotImplemented", f"return {tests}"]
-    return _compiled(plan, "__eq__", "self, other", lines, {})
+    return _compiled(plan, "__eq__", "self, other", lines, names)
 
 
 def _salt(plan: _Plan) -> int:
@@ -267,8 +282,8 @@ def _salt(plan: _Plan) -> int:
 
 
 def _hash(plan: _Plan) -> FunctionType:
-    values = "".join(f"self.{name}, " for name in _compared(plan))
     names: dict[str, Any] = {"salt": _salt(plan)}
+    values = "".join(f"{_read(item, 'self', names)}, " for item in _compared(plan))
     if not plan.options.cache_hash:
         return _compiled(plan, "__hash__", "self", [f"return hash((salt, {values}))"], names)
     names["keep"] = getattr(plan.owner, _HASH).__set__
@@ -328,11 +343,11 @@ def _default(item: _Attribute, self: Any) -> Any:
 def _general_eq(plan: _Plan, self: Any, other: Any, /) -> Any:
     if other.__class__ is not self.__class__:
         return NotImplemented
-    return all(getattr(self, name) == getattr(other, name) for name in _compared(plan))
+    return all(_counted(item, self) == _counted(item, other) for item in _compared(plan))
 
 
 def _general_hash(plan: _Plan, self: Any, /) -> int:
-    return hash((_salt(plan), *(getattr(self, name) for name in _compared(plan))))
+    return hash((_salt(plan), *(_counted(item, self) for item in _compared(plan))))
 
 
 def _repr(plan: _Plan) -> Callable[[Any], str]:

@@ -243,6 +243,9 @@ class PFObject(ReadableObject):
 
     def _put(self, key: str, value: Value) -> None:
         """``perform`` of ``Set(value)``, which nearly all operations are."""
+        if type(self).perform is not _PERFORM:
+            self.perform(key, Set(value))
+            return
         state = self._state
         if type(state) is not LocalState:
             state = self._local()
@@ -257,6 +260,9 @@ class PFObject(ReadableObject):
             return
         if type(value) not in _AS_THEY_ARE:
             value = _accept(value)
+        if type(self).perform is not _PERFORM:  # a class with rules of its own
+            self.perform(key, Set(value))
+            return
         state = self._state  # as ``_put``, without its frame
         if type(state) is not LocalState:
             state = self._local()
@@ -512,6 +518,7 @@ class PFObject(ReadableObject):
             self._local().node = old.node
 
 
+_PERFORM: Final = PFObject.perform
 # the slots' own setters, which ``map`` calls without a frame
 _set_state: Callable[[Any, Any], None] = vars(ReadableObject)["_state"].__set__
 _set_context: Callable[[Any, Any], None] = vars(ReadableObject)["_context"].__set__

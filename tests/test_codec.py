@@ -301,7 +301,7 @@ def test_operations_round_trip(operation):
         ({"__op": "AddRelation", "objects": []}, 107),
         ({"__op": "AddRelation", "objects": [5]}, 107),
         ({"__op": "Batch", "ops": []}, 107),
-        ({"__op": "Batch", "ops": [{"__op": "Increment", "amount": 1}]}, 107),
+        ({"__op": "Batch", "ops": [{"__op": "Increment", "amount": 1}]}, 108),
         ({"__op": "Multiply", "amount": 2}, 108),
         ({"__op": 5}, 108),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,13 +23,24 @@ MOST_MODULES = 75
 """Of parsekit itself, for a program that opens a file and gets an object."""
 
 
-def imported(statement: str, *arguments: str, whole: bool = False) -> set[str]:
-    """The modules that a fresh interpreter has after ``statement``, packages of the top alone unless ``whole``."""
+def imported(statement: str, *arguments: str, whole: bool = False, bytecode: Path | None = None) -> set[str]:
+    """The modules that a fresh interpreter has after ``statement``, packages of the top alone unless ``whole``.
+
+    ``bytecode`` is a folder where modules are kept compiled, for a start like that of an installed package.
+    """
+    environment = dict(os.environ)
+    if bytecode is not None:
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(bytecode)
     name = "name" if whole else "name.split('.')[0]"
     shown = f"print(*sorted({{{name} for name in set(sys.modules) - before}}))"
     program = f"import sys\nbefore = set(sys.modules)\n{statement}\n{shown}"
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     return set(done.stdout.splitlines()[-1].split())
 
@@ -95,4 +107,5 @@ def test_nothing_is_compiled_on_a_second_start(tmp_path: Path) -> None:
         deal = PFObject("Deal", title="one")
         deal.save()
         PFQuery[PFObject]("Deal").get(str(deal.object_id))
-    imported(NO_COMPILE + GET, file, str(deal.object_id))
+    imported(GET, file, str(deal.object_id), bytecode=tmp_path / "bytecode")
+    imported(NO_COMPILE + GET, file, str(deal.object_id), bytecode=tmp_path / "bytecode")

@@ -81,7 +81,8 @@ class Aggregation:
         if asked is None or layout is None or state.limit is not None or state.skip:
             return None
         key, results = asked
-        grouping = Grouping(key, tuple(GroupTerm(function, field) for function, field in results.values()))
+        terms = tuple(GroupTerm(function, field) for function, field in results.values())
+        grouping = Grouping(key, terms, is_last=len(stages) == 1)
         if not can_group(layout, grouping):
             return None
         try:

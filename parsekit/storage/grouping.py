@@ -2,7 +2,8 @@
 
 What a pipeline board asks. Only groupings whose answer is the one of ``query.aggregate`` come here: keys and arguments
 are single columns of scalar types. Groups come in the order of their stored key, which an index by the key gives for
-nothing; MongoDB promises none.
+nothing, since MongoDB promises none; where more stages follow, in the order in which their first objects were
+inserted, as ``query.aggregate`` has them, so that ties are the same whichever of the two answers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final, final
 from parsekit import attrs
 from parsekit.query.normalize import normalize
 from parsekit.query.plan import PlanQuery
-from parsekit.storage.layout import ClassLayout
+from parsekit.storage.layout import RID_COLUMN, ClassLayout
 from parsekit.values import Value
 
 __all__ = ["KEY_TYPES", "GroupTerm", "Grouping", "can_group", "decode_group"]
@@ -44,6 +45,8 @@ class Grouping:
 
     key: str | None
     terms: tuple[GroupTerm, ...]
+    is_last: bool = True
+    """Whether no stage follows that could tell the order of groups."""
 
 
 def can_group(layout: ClassLayout, grouping: Grouping) -> bool:
@@ -79,7 +82,8 @@ def group_nodes(compiler: Any, layout: ClassLayout, plan: PlanQuery, grouping: G
             parts.append(exp.Count(this=exp.Star()))
         else:
             parts.append(nodes.call(term.function, nodes.column(layout.columns[term.key].name, alias)))
-    order = [exp.Ordered(this=group.copy(), nulls_first=True) for group in groups]
+    places = groups if grouping.is_last else [nodes.call("min", nodes.column(RID_COLUMN, alias))]
+    order = [exp.Ordered(this=place.copy(), nulls_first=True) for place in places] if groups else ()
     select = nodes.select(parts, nodes.table(layout.table, alias), where, order=order)
     if groups:
         select.set("group", exp.Group(expressions=groups))

@@ -9,6 +9,7 @@ import pytest
 from parsekit import PFFile, PFObject, PFQuery, PFRelation, PFRole, PFSession, PFUser
 from parsekit.aio import AsyncParseEngine
 from parsekit.engine.core import ParseEngine
+from parsekit.engine.parts import EngineParts
 
 IN_MEMORY: Final = {
     PFQuery: """add_ascending_order add_descending_order and_ class_name copy exclude_keys from_json
@@ -30,12 +31,14 @@ IN_MEMORY: Final = {
 """What asks no database: it builds a query, or changes or shows an object in memory."""
 
 UNDERNEATH: Final = {
-    PFObject: "begin_save from_fields hide local_state refresh_from remember saved",
+    PFObject: """begin_save from_fields hide local_state refresh_from remember saved saved_plainly
+        stored_pointer""",
     PFUser: "take_session",
     PFFile: "keep_as stored",
-    ParseEngine: """after_commit aggregate_rows aggregation bulk carried_out check_class_exists class_for count_objects
-        delete_objects dialects distinct_values explain_find explain_query fetch_objects file find_objects finds
-        get_object live on_changes relation save_objects schema_edits stream_objects view""",
+    ParseEngine: """after_commit aggregate_rows bulk carried_out check_class_exists class_for count_objects
+        delete_objects distinct_values explain_find explain_query fetch_objects file find_objects get_object
+        on_changes relation save_objects stream_objects view """
+    + " ".join(name for name in vars(EngineParts) if not name.startswith("_")),
 }
 """What the verbs themselves call; ``engine.sync`` has it."""
 

@@ -84,6 +84,8 @@ class TestStages:
         assert found == [{"objectId": "a", "all": [10, 30], "set": ["lead", "won", "lost"], "one": "a"}]
 
     def test_a_sort_by_object_id_sorts_nothing(self, sales: parsekit.ParseEngine) -> None:
+        rows = run({"$group": {"_id": "$stage"}}, {"$sort": {"objectId": 1}})
+        assert [row["objectId"] for row in rows] == ["lead", "won", "lost"]
         rows = run({"$group": {"_id": "$stage", "all": {"$push": "$amount"}}}, {"$sort": {"objectId": 1}})
         assert [row["objectId"] for row in rows] == ["lead", "won", "lost"]
 

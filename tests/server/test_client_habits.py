@@ -44,7 +44,8 @@ def test_where_things_are(call: Caller) -> None:
 def test_a_master_that_links_an_account_gets_a_session(call: Caller) -> None:
     headers = call.sign_up("ada")
     ada = call("GET", "/users/me", headers=headers).body["objectId"]
-    linked = call("PUT", f"/users/{ada}", {"authData": ACCOUNT}, headers=MASTER).body
+    device = {**MASTER, "x-parse-installation-id": "device"}  # a master without one signs nobody in
+    linked = call("PUT", f"/users/{ada}", {"authData": ACCOUNT}, headers=device).body
     session = {**CLIENT, "x-parse-session-token": linked["sessionToken"]}
     assert call("GET", "/users/me", headers=session).body["objectId"] == ada
     assert call("GET", "/users/me", headers=headers).status == 200
