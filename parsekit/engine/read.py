@@ -144,7 +144,7 @@ class ReadPath:
             prepared = view.prepared.get(class_name)
             if prepared is not None:
                 try:
-                    rows = self._store.run_compiled(prepared.compiled, [object_id], view.ids)
+                    rows = self._store.run_for_one(prepared.compiled, object_id, view.ids)
                 except StaleCatalog:
                     pass
                 else:

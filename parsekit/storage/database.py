@@ -120,7 +120,7 @@ class Database:
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._connections_lock = threading.Lock()
         self._write_lock = threading.RLock()
-        self._owner = 0
+        self._owner = self._wrote_last = 0
         # which connection of its own a thread reads from, beside the one that every thread has
         self._apart: dict[int, apsw.Connection] = {}
         self.depth = 0
@@ -434,8 +434,27 @@ class Database:
                 with contextlib.suppress(apsw.Error):
                     self.writer.execute(statement)
 
+    def borrow_writer(self) -> apsw.Connection | None:
+        """The writer, for one short read, where this thread was the last to write and nobody writes now, else ``None``.
+
+        A commit makes worthless what other connections hold of the file in memory, but not what the writer holds.
+        ``give_back`` has to follow.
+        """
+        if self._wrote_last != threading.get_ident() or not self._write_lock.acquire(blocking=False):
+            return None
+        reader: apsw.Connection | None = getattr(self._local, "reader", None)
+        if self.depth or self._closed or (reader is not None and reader.in_transaction):
+            self._write_lock.release()
+            return None
+        return self.writer
+
+    def give_back(self) -> None:
+        """The end of what ``borrow_writer`` began."""
+        self._write_lock.release()
+
     def _leave(self) -> None:
         """This thread's reads do not go to the writer any more."""
+        self._wrote_last = self._owner
         self.depth = self._owner = 0
         local = self._local
         reader = getattr(local, "reader", None)

@@ -277,6 +277,29 @@ class Store:
             self._check(connection)
         return rows
 
+    def run_for_one(
+        self, compiled: Compiled, object_id: str, principals: frozenset[str] | None
+    ) -> list[tuple[Any, ...]]:
+        """``run_compiled`` of a statement that finds one row by its id; who has just written reads where it wrote."""
+        database = self.database
+        connection = None if compiled.residual else database.borrow_writer()
+        if connection is None:
+            return self.run_compiled(compiled, [object_id], principals)
+        try:
+            readable = None
+            if principals is not None:
+                readable = self.acls.map_for(connection, principals, "read", in_write=False)
+            rows = connection.execute(compiled.sql, compiled.binder([object_id], readable, 0)).fetchall()
+            if connection.data_version() == self._writer_saw:
+                return rows
+        except apsw.Error as error:
+            raise storage_error(database.place, error) from error
+        finally:
+            database.give_back()
+        return self.run_compiled(
+            compiled, [object_id], principals
+        )  # another process has committed: look what
+
     def run_grouped(
         self, shape: Shape, values: list[Value], grouping: Grouping
     ) -> list[tuple[Value, list[Value]]]:
