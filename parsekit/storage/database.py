@@ -42,6 +42,8 @@ _RESTART_PAGES: Final = 3_000
 that overwrite others cost less than those that make the file grow."""
 _INLINE_PAGES: Final = 16_000
 """A WAL of this size grows faster than the checkpoint thread copies; then a commit pays for copying all of it."""
+_MOST_LENT: Final = 4
+"""So many reads after a commit go to the writer; who reads on is better served by a reader, which maps the file."""
 _WRITER_CACHE_KIB: Final = 16_384
 """A transaction of some thousand objects stays within it; beyond it, pages go to the WAL more than once."""
 _READER_MAP_BYTES: Final = 0x7FFF0000
@@ -120,7 +122,7 @@ class Database:
         self._connections: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
         self._connections_lock = threading.Lock()
         self._write_lock = threading.RLock()
-        self._owner = self._wrote_last = 0
+        self._owner = self._wrote_last = self._lent = 0
         # which connection of its own a thread reads from, beside the one that every thread has
         self._apart: dict[int, apsw.Connection] = {}
         self.depth = 0
@@ -440,8 +442,11 @@ class Database:
         A commit makes worthless what other connections hold of the file in memory, but not what the writer holds.
         ``give_back`` has to follow.
         """
-        if self._wrote_last != threading.get_ident() or not self._write_lock.acquire(blocking=False):
+        if self._lent >= _MOST_LENT or self._wrote_last != threading.get_ident():
             return None
+        if not self._write_lock.acquire(blocking=False):
+            return None
+        self._lent += 1
         reader: apsw.Connection | None = getattr(self._local, "reader", None)
         if self.depth or self._closed or (reader is not None and reader.in_transaction):
             self._write_lock.release()
@@ -454,7 +459,7 @@ class Database:
 
     def _leave(self) -> None:
         """This thread's reads do not go to the writer any more."""
-        self._wrote_last = self._owner
+        self._wrote_last, self._lent = self._owner, 0
         self.depth = self._owner = 0
         local = self._local
         reader = getattr(local, "reader", None)
