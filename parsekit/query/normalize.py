@@ -31,7 +31,11 @@ def flatten(node: PlanNode) -> PlanNode:
 
 
 def fold_constants(node: PlanNode) -> PlanNode:
-    """Always and never are absorbed; a group of one becomes its member; ``$in []`` is never, ``$nin []`` always."""
+    """Always and never are absorbed; a group of one becomes its member; ``$in []`` is never, ``$nin []`` always.
+
+    Nearness sorts a query, and ``$text`` weighs its results, where every result must meet it, and not where it is the
+    only member of a disjunction (``ordering.near_constraint``): such a disjunction stays one.
+    """
     if isinstance(node, PlanLeaf):
         return _fold_leaf(node)
     if isinstance(node, PlanNone):
@@ -51,7 +55,15 @@ def fold_constants(node: PlanNode) -> PlanNode:
             children.append(child)
     if not children:
         return PlanConstant(not absorbing)
-    return children[0] if len(children) == 1 else type(node)(tuple(children))
+    if len(children) == 1 and not (absorbing and _arranges(children[0])):
+        return children[0]
+    return type(node)(tuple(children))
+
+
+def _arranges(node: PlanNode) -> bool:
+    if isinstance(node, PlanLeaf):
+        return node.op in ("$nearSphere", "$text")
+    return isinstance(node, PlanAll) and any(map(_arranges, node.children))
 
 
 def _fold_leaf(leaf: PlanLeaf) -> PlanNode:

@@ -24,7 +24,7 @@ from functools import cmp_to_key
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from parsekit.errors import InvalidQueryError
-from parsekit.query.ast import ALWAYS, And, Constraint, Near, Node, Or, TextSearch
+from parsekit.query.ast import ALWAYS, And, Constraint, Near, Node, TextSearch
 from parsekit.query.collation import EMPTY_ARRAY, canonical_utf16, collation_bytes, dictionary_view
 from parsekit.query.dialect import Dialect
 from parsekit.query.paths import real_key, stored_form
@@ -51,8 +51,6 @@ _FARTHEST: Final = float("inf")
 
 def near_constraint(node: Node) -> tuple[str, Near] | None:
     """The key and argument of the ``$nearSphere`` that sorts a query: one that every result must meet."""
-    if isinstance(node, Or) and len(node.children) == 1:
-        return near_constraint(node.children[0])  # the only alternative is a condition as any
     if isinstance(node, Constraint) and node.op == "$nearSphere":
         return node.key, node.argument
     if isinstance(node, And):

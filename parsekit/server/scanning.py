@@ -102,8 +102,9 @@ def _keys(data: JSON) -> set[str]:
         current = waiting.pop()
         if isinstance(current, dict):
             keys.update(current)
-            current = current.values()
-        waiting.extend([item for item in current if isinstance(item, dict | list)])
+            waiting.extend(current.values())
+        elif isinstance(current, list):
+            waiting.extend(current)
     return keys
 
 
