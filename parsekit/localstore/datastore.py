@@ -361,14 +361,17 @@ class LocalDatastore:
         if all(self._number(graph, obj) is None for obj in objects):
             return
         with self._keeping() as keeping:
-            for obj in objects:
-                self._saved(keeping, obj)
+            left, before = list(objects), -1
+            while len(left) != before:  # writing one can lead to another, in whichever order they were saved
+                before = len(left)
+                left = [obj for obj in left if not self._saved(keeping, obj)]
 
-    def _saved(self, keeping: Keeping, obj: PFObject) -> None:
+    def _saved(self, keeping: Keeping, obj: PFObject) -> bool:
+        """Whether the object is known here; what is kept of it is written."""
         number = self._number(keeping.graph, obj)
         node = None if number is None else keeping.graph.node(number)
         if number is None or node is None or obj.object_id is None:
-            return
+            return False
         first = node.object_id is None
         if first:
             keeping.identify(number, obj.object_id, obj.class_name)
@@ -377,6 +380,7 @@ class LocalDatastore:
         keeping.refresh(number, obj)
         if first:
             keeping.rewrite_sources(number)
+        return True
 
     def deleted(self, pointers: Sequence[Pointer]) -> None:
         """The engine has deleted objects: they go from here too."""

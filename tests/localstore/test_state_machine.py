@@ -196,12 +196,22 @@ class Pins(RuleBasedStateMachine):
     def save(self, thing: Thing) -> None:
         if thing.lost:
             return
+        pending = [each for each in self.model if each.object_id is None or self.objects[each].dirty_keys]
         self.objects[thing].save()
         stack = [thing]
         while stack:
             each = stack.pop()
             each.object_id = self.objects[each].object_id
             stack += [other for other in each.successors() if other.object_id is None]
+        self._fill_in([each for each in pending if each.object_id and not self.objects[each].dirty_keys])
+
+    def _fill_in(self, saved: list[Thing]) -> None:
+        """What a stored object refers to, and was known by its id alone, is stored once it is saved."""
+        reached: set[Thing] = set()
+        while (now := set().union(*(self._reached(roots) for roots in self.roots.values()))) != reached:
+            reached = now
+            for each in saved:
+                each.stored = each.stored or each in reached
 
     @rule(thing=consumes(things))
     def delete(self, thing: Thing) -> None:
